@@ -1,0 +1,30 @@
+"""Builds `fsw._core` from `csrc/`: the headers are the only declarations, read here without their preprocessor lines."""
+
+import re
+from pathlib import Path
+
+from cffi import FFI
+
+SOURCE = Path(__file__).parent
+MODULES = ("ull_status",)  # in dependency order; `<module>.h` and, where there is one, `<module>.c`
+
+
+def declarations(header: str) -> str:
+    """The header as cffi reads it: `#define NAME integer` stays, every other preprocessor line goes."""
+    kept = (
+        line
+        for line in header.splitlines()
+        if not line.lstrip().startswith("#") or re.match(r"\s*#define\s+\w+\s+\d+\b", line)
+    )
+    return "\n".join(kept)
+
+
+ffibuilder = FFI()
+ffibuilder.cdef("\n".join(declarations((SOURCE / f"{module}.h").read_text()) for module in MODULES))
+ffibuilder.set_source(
+    "fsw._core",
+    "\n".join(f'#include "{module}.h"' for module in MODULES),
+    sources=[f"csrc/{module}.c" for module in MODULES if (SOURCE / f"{module}.c").exists()],
+    include_dirs=["csrc"],
+    extra_compile_args=["-std=c11", "-O2"],
+)

@@ -1,0 +1,1 @@
+"""Serial lines: ports, whose turn it is, and the dialects spoken."""

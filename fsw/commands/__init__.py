@@ -1,0 +1,1 @@
+"""One module a subcommand of `fsw`; each holds a click command named `command`."""

@@ -1,0 +1,1 @@
+"""Leak models: from pressure and temperature to inventory, leak rate, hole and time left."""

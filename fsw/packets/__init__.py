@@ -1,0 +1,1 @@
+"""One module a packet family: CCSDS space packets with a PUS-C secondary header."""

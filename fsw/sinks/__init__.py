@@ -1,0 +1,1 @@
+"""Where packets go: one module a kind of sink."""
