@@ -1,4 +1,4 @@
-"""Builds `fsw._core` from `csrc/`: the headers are the only declarations, read here without their preprocessor lines."""
+"""Builds `fsw._core` from `csrc/`: the headers, without their preprocessor lines, are the only declarations."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,15 @@ from pathlib import Path
 from cffi import FFI
 
 SOURCE = Path(__file__).parent
-MODULES = ("ull_status",)  # in dependency order; `<module>.h` and, where there is one, `<module>.c`
+MODULES = (  # in dependency order; `<module>.h` and, where there is one, `<module>.c`
+    "ull_status",
+    "ull_table",
+    "ull_hampel",
+    "ull_slope",
+    "ull_channel",
+    "ull_limits",
+    "ull_linux_rt",
+)
 
 
 def declarations(header: str) -> str:
@@ -25,6 +33,7 @@ ffibuilder.set_source(
     "fsw._core",
     "\n".join(f'#include "{module}.h"' for module in MODULES),
     sources=[f"csrc/{module}.c" for module in MODULES if (SOURCE / f"{module}.c").exists()],
+    depends=[f"csrc/{module}.h" for module in MODULES],
     include_dirs=["csrc"],
     extra_compile_args=["-std=c11", "-O2"],
 )

@@ -4,7 +4,7 @@ import enum
 import time
 from typing import Protocol
 
-from fsw._core import lib
+from fsw._core import ffi, lib
 
 
 class TimeStatus(enum.IntEnum):
@@ -32,6 +32,9 @@ class Clock(Protocol):
 class MonotonicClock:
     """The machine's own clocks: CLOCK_MONOTONIC decides, CLOCK_REALTIME labels."""
 
+    def __init__(self) -> None:
+        self._synchronised = ffi.new("int *")
+
     def now_ns(self) -> int:
         """CLOCK_MONOTONIC."""
         return time.monotonic_ns()
@@ -42,7 +45,8 @@ class MonotonicClock:
 
     def status(self) -> TimeStatus:
         """NTP while the kernel says that something disciplines the clock, FREE otherwise."""
-        return TimeStatus.NTP if lib.ull_rt_clock_synchronised() == 1 else TimeStatus.FREE
+        known = lib.ull_linux_clock_synchronised(self._synchronised) == lib.ULL_OK
+        return TimeStatus.NTP if known and self._synchronised[0] else TimeStatus.FREE
 
 
 class LockstepClock:

@@ -1,0 +1,40 @@
+"""From a board to the objects that do its work: the one place that knows how the rooms are connected."""
+
+from collections.abc import Sequence
+
+from fsw.alarms import AlarmBook
+from fsw.board.load import Board
+from fsw.bus.poller import Poller
+from fsw.filters import Filters
+from fsw.leak.vessel import Vessel
+from fsw.limits import Limits
+from fsw.monitor import Monitor
+from fsw.packets.frame import Framer
+from fsw.table import Table
+from fsw.telemetry import Telemetry
+
+
+def monitor(board: Board, source: int = 0) -> Monitor:
+    """The thinking part of a board; `source` (Quality.SIM, REPLAY or 0) marks everything it sends."""
+    table = Table(board.parameters)
+    return Monitor(
+        table,
+        Filters(board.channels, table),
+        [Vessel(vessel) for vessel in board.vessels],
+        Limits(board.limits, table),
+        AlarmBook(board.limits),
+        Telemetry(
+            Framer(board.apid),
+            table,
+            board.limits,
+            board.housekeeping,
+            board.heartbeat_ns,
+            board.limits_crc32,
+            source,
+        ),
+    )
+
+
+def pollers(board: Board) -> Sequence[Poller]:
+    """One for each line, in the board's order."""
+    return [Poller(line.polls, line.counts, line.settings.byte_ns, line.echo) for line in board.lines]

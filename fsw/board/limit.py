@@ -1,0 +1,208 @@
+"""Limits: those of the file in SI, and the companions that every channel and every vessel gets without being asked."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from fsw.board.budget import ms, worst_latency_ns
+from fsw.board.ids import FIRST_EVENT, Ids
+from fsw.board.instrument import Bound
+from fsw.board.parameter import Declared, Directory
+from fsw.board.problem import Problems
+from fsw.board.schema import BoardFile, Level, LimitTable
+from fsw.board.vessel import VesselSpec
+from fsw.limits import Check, Limit, OnBad
+from fsw.limits import problems as refused
+
+LEVELS: tuple[Level, ...] = ("low_low", "low", "high", "high_high")
+DEFAULT_SEVERITY: dict[Level, int] = {"low_low": 3, "low": 2, "high": 2, "high_high": 3}
+COMPANION_SEVERITY = 3
+LEAK_SEVERITY = 4
+KEYS = {  # a limit's field -> the key it is written with, where they differ
+    "n": "votes",
+    "m": "votes",
+    "off_n": "return_votes",
+    "on_delay_ns": "on_delay",
+    "off_delay_ns": "off_delay",
+    "max_age_ns": "max_age",
+}
+
+
+class Draft(NamedTuple):
+    """A limit that has no id yet, and where it was written ("" for a companion)."""
+
+    name: str
+    path: str
+    keys: dict[str, Any]
+
+
+def drafts(
+    file: BoardFile,
+    bound: list[Bound],
+    vessels: Sequence[VesselSpec],
+    directory: Directory,
+    problems: Problems,
+) -> Iterator[Draft]:
+    """All limits: the file's first, then the companions of channels, then the leak alarms of vessels."""
+    names: set[str] = set()
+    for name, table in file.limits.items():
+        path = f"limits.{name}"
+        with problems.at(f"{path}.parameter", table.parameter):
+            declared = directory[table.parameter]
+            names.add(name)
+            yield Draft(name, path, _written(path, table, declared, directory, file, problems))
+    for draft in (*_of_channels(bound, directory), *_of_vessels(vessels, directory)):
+        yield draft
+
+
+def limits(found: list[Draft], ids: Ids, problems: Problems) -> tuple[Limit, ...]:
+    """The drafts with their ids, in order of id; what the limits room refuses is a problem of the file's key."""
+    numbers = ids.alarms(draft.name for draft in found)
+    made = tuple(
+        Limit(id=number, name=draft.name, event=FIRST_EVENT + number, **draft.keys)
+        for number, draft in sorted((numbers[draft.name], draft) for draft in found)
+    )
+    paths = {draft.name: draft.path for draft in found}
+    for wrong in refused(made):
+        path = ".".join(filter(None, (paths.get(wrong.name), KEYS.get(wrong.field, wrong.field))))
+        problems.add(path, wrong.value, wrong.text)
+    return made
+
+
+def _written(
+    path: str,
+    table: LimitTable,
+    declared: Declared,
+    directory: Directory,
+    file: BoardFile,
+    problems: Problems,
+) -> dict[str, Any]:
+    """A `[limits.NAME]` table in SI."""
+    levels: dict[str, float] = {}
+    for level in LEVELS:
+        text = getattr(table, level)
+        if text is not None:
+            with problems.at(f"{path}.{level}", text):
+                levels[level] = declared.value(text)
+        elif level in table.severity:
+            problems.add(
+                f"{path}.severity.{level}", table.severity[level], f"{level} has no value: give it one"
+            )
+    deadband = 0.0
+    with problems.at(f"{path}.deadband", table.deadband):
+        deadband = declared.difference(table.deadband)
+    votes, of = (int(word) for word in table.votes.split(" of "))
+    _check_response(path, table, declared, votes, file, problems)
+    return dict(
+        row=directory.row(declared.name),
+        check=Check.LIMIT,
+        **levels,
+        deadband=deadband,
+        severity=tuple(table.severity.get(level, DEFAULT_SEVERITY[level]) for level in LEVELS),
+        sigma_k=table.sigma_k,
+        sure=table.mode == "sure",
+        n=votes,
+        m=of,
+        off_n=table.return_votes,
+        on_delay_ns=table.on_delay,
+        off_delay_ns=table.off_delay,
+        max_age_ns=declared.max_age_ns if table.max_age is None else table.max_age,
+        on_bad=OnBad[table.on_bad.upper()],
+        latching=table.latching,
+        auto_ack=table.auto_ack,
+        text=table.text,
+        guidance=table.guidance,
+    )
+
+
+def _check_response(
+    path: str, table: LimitTable, declared: Declared, votes: int, file: BoardFile, problems: Problems
+) -> None:
+    """The worst case must lie within the `response` that the file promises."""
+    if table.response is None:
+        return
+    period_ns = round(1e9 / file.board.rate)
+    interval_ns = declared.interval_ns or period_ns
+    worst_ns = worst_latency_ns(votes, interval_ns, table.on_delay, declared.timeout_ns, period_ns)
+    if worst_ns > table.response:
+        problems.add(
+            f"{path}.response",
+            ms(table.response),
+            f"cannot be kept: {votes} votes each {ms(interval_ns)} + on_delay {ms(table.on_delay)} + time-out"
+            f" {ms(declared.timeout_ns)} + one tick {ms(period_ns)} = {ms(worst_ns)}: ask for fewer votes, a shorter"
+            " delay or time-out, or a higher rate",
+        )
+
+
+def _of_channels(bound: list[Bound], directory: Directory) -> Iterator[Draft]:
+    """Blindness is never health: bad, stale and stuck are alarms of their own."""
+    for each in bound:
+        fault_row = directory.row(f"{each.name}.fault")
+        for name, channel in each.options.channels.items():
+            at = f"{each.name}.{name}"
+            row = directory.row(at)
+            yield Draft(
+                f"{at}.bad",
+                "",
+                dict(
+                    row=row,
+                    check=Check.QUALITY,
+                    severity=(COMPANION_SEVERITY,) * 4,
+                    n=3,
+                    m=3,
+                    off_n=3,
+                    report_row=fault_row,
+                    auto_ack=True,
+                    text=f"{each.name} gives no usable {name}",
+                    guidance=f"The data path or the instrument is bad, not the vessel. See {each.name}.fault"
+                    f" and the counts of line {each.options.line}.",
+                ),
+            )
+            yield Draft(
+                f"{at}.stale",
+                "",
+                dict(
+                    row=row,
+                    check=Check.STALE,
+                    severity=(COMPANION_SEVERITY,) * 4,
+                    max_age_ns=channel.stale_after,
+                    auto_ack=True,
+                    text=f"{each.name} has been silent on {name}",
+                    guidance=f"Look for the plug and the power of {each.name} and at line {each.options.line}.",
+                ),
+            )
+            if channel.stuck_after is not None:
+                yield Draft(
+                    f"{at}.stuck",
+                    "",
+                    dict(
+                        row=directory.row(f"{at}.raw"),
+                        check=Check.FLAT_LINE,
+                        severity=(COMPANION_SEVERITY,) * 4,
+                        max_age_ns=channel.stuck_after,
+                        auto_ack=True,
+                        text=f"{each.name} repeats the same {name} to the last bit",
+                        guidance=f"A live {name} always shows some noise: {each.name} has frozen."
+                        " The leak estimate is blind.",
+                    ),
+                )
+
+
+def _of_vessels(vessels: Sequence[VesselSpec], directory: Directory) -> Iterator[Draft]:
+    """A leak that is certain."""
+    for vessel in vessels:
+        yield Draft(
+            f"{vessel.name}.leak",
+            "",
+            dict(
+                row=directory.row(f"{vessel.name}.leak_certainty"),
+                check=Check.LIMIT,
+                high=1.0,
+                severity=(LEAK_SEVERITY,) * 4,
+                off_n=3,
+                report_row=directory.row(f"{vessel.name}.leak_rate"),
+                report_limit=vessel.model.zero_leak_kg_per_s,
+                text=f"{vessel.name} is leaking",
+                guidance=f"See {vessel.name}.leak_rate, .hole and .time_to_limit, each with its error, and .onset"
+                " for how long. Shut off what feeds the leak if that can be done.",
+            ),
+        )

@@ -1,0 +1,213 @@
+"""From a board file to a `Board`, or to everything that is wrong with the file.
+
+In order: TOML, tables and keys (pydantic), names, quantities against what they belong to, each room's own rules,
+the time budget. Every step reports all it finds; one that cannot go on without the one before it is left out.
+"""
+
+import dataclasses
+import importlib.resources
+import tomllib
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from fsw.board import ids as locks
+from fsw.board import instrument, limit, parameter, vessel
+from fsw.board.board import Board, HousekeepingSet, Line, SinkSpec
+from fsw.board.budget import Budget
+from fsw.board.parameter import Declared, Directory
+from fsw.board.problem import BoardErrors, Problem, Problems, did_you_mean, of_validation
+from fsw.board.schema import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, BoardFile, board_file
+from fsw.bus.poller import Counts
+from fsw.packets import housekeeping
+from fsw.table import Parameter
+
+__all__ = ["Board", "BoardErrors", "find", "load", "shipped"]
+
+MOST_BYTES = 1_000_000  # of a board file; a hundred instruments take a tenth of it
+RESERVED = {"executive": "names the monitor's own parameters"}
+RESERVED_CHANNELS = {"fault": "names the instrument's fault"}
+
+
+def shipped() -> dict[str, Path]:
+    """The boards that come with the package, by name."""
+    folder = Path(str(importlib.resources.files("fsw") / "board_configs"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml")) if not path.stem.endswith(".ids")}
+
+
+def find(board: str | Path) -> Path:
+    """A path as it is; a bare name is a file here or a shipped board. BoardErrors when it is neither."""
+    path = Path(board)
+    if path.exists() or path.suffix or len(path.parts) > 1:
+        return path
+    known = shipped()
+    if str(board) not in known:
+        text = f"is neither a file nor a shipped board; {did_you_mean(board, known)}"
+        raise BoardErrors(str(board), [Problem("file", str(board), text)])
+    return known[str(board)]
+
+
+def load(board: str | Path) -> Board:
+    """The board of a file or of a shipped board's name; writes nothing. BoardErrors with every problem found."""
+    path = find(board)
+    content = _content(path)
+    problems = Problems()
+    file = _validated(path, content)
+    ids = locks.Ids()
+    with problems.at(str(locks.lock_path(path)), None):
+        ids = locks.read(locks.lock_path(path))
+    resolved = _resolve(path, zlib.crc32(content), file, ids, problems)
+    if problems or resolved is None:
+        raise BoardErrors(str(path), list(dict.fromkeys(problems)))
+    return resolved
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            text = "is not a regular file" if path.exists() else "is not there"
+            raise BoardErrors(str(path), [Problem("file", "", text)])
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        if isinstance(error, BoardErrors):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise BoardErrors(str(path), [Problem("file", "", f"cannot be read: {reason}")]) from error
+    if len(content) > MOST_BYTES:
+        raise BoardErrors(
+            str(path), [Problem("file", "", f"is longer than {MOST_BYTES} bytes: no board file is")]
+        )
+    return content
+
+
+def _validated(path: Path, content: bytes) -> BoardFile:
+    """Tables and keys."""
+    try:
+        data: dict[str, Any] = tomllib.loads(content.decode())
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problem = Problem("file", "", f"is not UTF-8 text (line {line}): save it as UTF-8")
+        raise BoardErrors(str(path), [problem]) from error
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError says line and column
+        reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not TOML: {error}"
+        raise BoardErrors(str(path), [Problem("file", "", reason)]) from error
+    model = board_file()
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise BoardErrors(str(path), of_validation(error, model, data)) from error
+
+
+def _resolve(path: Path, crc32: int, file: BoardFile, ids: locks.Ids, problems: Problems) -> Board | None:
+    """Names, quantities, rooms, budget."""
+    _check_names(file, problems)
+    rate = file.board.rate
+    if not LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ:
+        text = f"is out of bounds: must be {LOWEST_RATE_HZ:g} to {HIGHEST_RATE_HZ:g} Hz"
+        problems.add("board.rate", f"{rate:g} Hz", text)
+        return None
+    period_ns = round(1e9 / rate)
+    settings = instrument.lines(file, problems)
+    bound = instrument.bind(file, settings, period_ns, problems)
+    directory = Directory(
+        [
+            *parameter.of_lines(file),
+            *instrument.parameters(bound, problems),
+            *parameter.of_vessels(file),
+            *parameter.of_executive(),
+        ]
+    )
+    channels = tuple(instrument.channels(bound, directory, problems))
+    vessels = vessel.specs(file, directory, problems)
+    drafts = list(limit.drafts(file, bound, vessels, directory, problems))
+    lines = tuple(
+        _line(name, file, settings, bound, directory, period_ns, problems)
+        for name in file.lines
+        if name in settings
+    )
+    try:
+        parameters = _numbered(directory.all, ids)
+        limits = limit.limits(drafts, ids, problems)
+    except ValueError as error:
+        problems.add(str(locks.lock_path(path)), None, str(error))
+        return None
+    return Board(
+        name=file.board.name,
+        description=file.board.description,
+        path=path,
+        crc32=crc32,
+        apid=file.board.apid,
+        period_ns=period_ns,
+        heartbeat_ns=file.board.heartbeat,
+        lines=lines,
+        parameters=parameters,
+        channels=channels,
+        vessels=tuple(vessels),
+        limits=limits,
+        limits_crc32=zlib.crc32(repr(limits).encode()),
+        sinks=tuple(SinkSpec(name, sink.kind, sink) for name, sink in file.sinks.items()),
+        housekeeping=tuple(_housekeeping(parameters, file.board.housekeeping)),
+        ids=ids,
+        file=file,
+    )
+
+
+def _check_names(file: BoardFile, problems: Problems) -> None:
+    """Lines, instruments and vessels share one name space, since their parameters do."""
+    seen: dict[str, str] = {}
+    for table in ("lines", "instruments", "vessels"):
+        for name in getattr(file, table):
+            if name in RESERVED:
+                problems.add(f"{table}.{name}", None, f"{RESERVED[name]}: choose another name")
+            elif name in seen:
+                problems.add(
+                    f"{table}.{name}", None, f"is also the name of {seen[name]}: choose another name"
+                )
+            seen.setdefault(name, f"{table}.{name}")
+    for name, each in file.instruments.items():
+        for channel in RESERVED_CHANNELS.keys() & each.channels.keys():
+            path = f"instruments.{name}.channels.{channel}"
+            problems.add(path, None, f"{RESERVED_CHANNELS[channel]}: choose another name")
+
+
+def _line(
+    name: str,
+    file: BoardFile,
+    settings: dict[str, Any],
+    bound: list[instrument.Bound],
+    directory: Directory,
+    period_ns: int,
+    problems: Problems,
+) -> Line:
+    polls = instrument.polls(name, bound, directory, problems)
+    turns = instrument.turns(polls, file, name, settings[name].byte_ns)
+    budget = Budget(name, period_ns, turns)
+    starved = budget.starved() if turns else None
+    if starved:
+        problems.add(f"lines.{name}", None, f"cannot poll {starved} in time: {budget.advice()}")
+    return Line(
+        name=name,
+        settings=settings[name],
+        polls=polls,
+        counts=Counts(*(directory.row(f"{name}.{count.name}") for count in dataclasses.fields(Counts))),
+        echo=file.lines[name].echo == "expect",
+        budget=budget,
+    )
+
+
+def _numbered(declared: Iterable[Declared], ids: locks.Ids) -> tuple[Parameter, ...]:
+    rows = tuple(declared)
+    numbers = ids.parameters(each.name for each in rows)
+    return tuple(Parameter(numbers[each.name], each.name, each.unit, each.text) for each in rows)
+
+
+def _housekeeping(parameters: tuple[Parameter, ...], period_ns: int) -> Iterable[HousekeepingSet]:
+    """All but what is sent as raw samples anyway, in sets that fit a packet."""
+    rows = [row for row, each in enumerate(parameters) if not each.name.endswith(".raw")]
+    size = housekeeping.CAPACITY
+    for sid, first in enumerate(range(0, len(rows), size), start=1):
+        yield HousekeepingSet(sid, period_ns, tuple(rows[first : first + size]))

@@ -1,0 +1,123 @@
+"""Every parameter that a board leads to: its name, unit and what it means, in the order of the table's rows."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+
+from fsw.board import kinds
+from fsw.board.problem import did_you_mean
+from fsw.board.schema import QUANTITIES, BoardFile
+from fsw.bus.poller import Counts
+from fsw.quantity import Reference, parse, parse_pressure
+
+EXECUTIVE = (
+    ("executive.lateness", "s", "how late the tick began"),
+    ("executive.work", "s", "how long the last tick took"),
+    ("executive.slips", "", "ticks that were missed and skipped"),
+    ("executive.clock_steps", "", "times that the wall clock was set"),
+    ("executive.dropped", "", "packets that sinks could not take"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A parameter before it has an id. `ambient_pa` adds to gauge values of a pressure to make them absolute."""
+
+    name: str
+    unit: str
+    text: str
+    is_pressure: bool = False
+    reference: Reference = Reference.ABSOLUTE
+    ambient_pa: float = math.nan
+    max_age_ns: int = 0  # 0: it does not grow old
+    interval_ns: int = 0  # between two samples
+    timeout_ns: int = 0  # a sample may come so much later
+
+    def value(self, text: str | float) -> float:
+        """A value of this parameter in SI; ValueError for another dimension or a pressure without its reference."""
+        if isinstance(text, int | float):
+            if self.unit or not math.isfinite(text):
+                raise ValueError(f"{text!r} has no unit: {self.name} is in {self.unit or 'finite numbers'}")
+            return float(text)
+        return absolute(text, self.ambient_pa, self.reference) if self.is_pressure else parse(text, self.unit)
+
+    def difference(self, text: str | float) -> float:
+        """A difference of two values of this parameter in SI, 0 or more."""
+        if isinstance(text, int | float) and text == 0:
+            return 0.0
+        found = (
+            float(text)
+            if isinstance(text, int | float) and not self.unit
+            else parse(str(text), self.unit, difference=True)
+        )
+        if not (math.isfinite(found) and found >= 0):
+            raise ValueError(f"{text!r} is out of bounds: must be finite and 0 or more")
+        return found
+
+
+def absolute(text: str, ambient_pa: float, reference: Reference) -> float:
+    """A written pressure in Pa absolute, when the instrument it belongs to measures against `reference`."""
+    level = parse_pressure(text)
+    if level.reference is Reference.ABSOLUTE:
+        return level.value_pa
+    if level.reference is not reference:
+        raise ValueError(
+            f"{text!r} is {level.reference}, but the instrument is {reference}: write it as {reference}"
+        )
+    return level.value_pa + ambient_pa
+
+
+class Directory:
+    """The parameters by name."""
+
+    def __init__(self, declared: Iterable[Declared]) -> None:
+        self.all = tuple(declared)
+        self.rows: Mapping[str, int] = {parameter.name: row for row, parameter in enumerate(self.all)}
+
+    def row(self, name: str) -> int:
+        """Its row; ValueError, with the nearest name, when there is none."""
+        try:
+            return self.rows[name]
+        except KeyError:
+            raise ValueError(f"is not a parameter of this board; {self._nearest(name)}") from None
+
+    def _nearest(self, name: str) -> str:
+        near = did_you_mean(name, self.rows)
+        if near.startswith("known"):
+            return "see `fsw check` on the board without this table for all of them"
+        return near
+
+    def __getitem__(self, name: str) -> Declared:
+        return self.all[self.row(name)]
+
+
+def of_lines(file: BoardFile) -> Iterator[Declared]:
+    """Counts of each line."""
+    for line in file.lines:
+        for count in fields(Counts):
+            yield Declared(
+                f"{line}.{count.name}", "", f"{count.name.replace('_', ' ')} on the line", max_age_ns=0
+            )
+
+
+def of_vessels(file: BoardFile) -> Iterator[Declared]:
+    """What each vessel's model works out."""
+    for name, vessel in file.vessels.items():
+        for output in kinds.models()[vessel.model].OUTPUTS:
+            yield Declared(f"{name}.{output.name}", output.unit, output.text)
+
+
+def of_executive() -> Iterator[Declared]:
+    """How the monitor itself is doing."""
+    for name, unit, text in EXECUTIVE:
+        yield Declared(name, unit, text)
+
+
+def si_unit(quantity: str) -> str:
+    """Of a channel's parameter."""
+    return QUANTITIES[quantity]
+
+
+def rate_unit(unit: str) -> str:
+    """Of the parameter's change in time."""
+    return f"{unit}/s" if unit else "1/s"

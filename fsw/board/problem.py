@@ -1,0 +1,159 @@
+"""What is wrong with a board file, all of it at once: key path, value, bound and what to do."""
+
+import contextlib
+import difflib
+import reprlib
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ValidationError
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+
+_PLAIN = {  # pydantic's error types that a rig engineer should not have to read in pydantic's words
+    "missing": "is missing",
+    "string_type": 'must be text in quotes, as "..."',
+    "int_type": "must be a whole number without quotes",
+    "int_parsing": "must be a whole number without quotes",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "list_type": "must be a list, as [..., ...]",
+    "tuple_type": "must be a list, as [..., ...]",
+}
+
+
+class Problem(NamedTuple):
+    """One error: where, the value as written ("" when there is none), the bound it breaks and what to do."""
+
+    path: str
+    value: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path} = {self.value}: {self.text}" if self.value else f"{self.path}: {self.text}"
+
+
+class BoardErrors(ValueError):  # noqa: N818  (it holds many)
+    """Every problem of one board file."""
+
+    def __init__(self, where: str, problems: Sequence[Problem]) -> None:
+        self.where = where
+        self.problems = tuple(problems)
+        errors = "1 error" if len(self.problems) == 1 else f"{len(self.problems)} errors"
+        super().__init__("\n".join([f"{where}: {errors}", *map(str, self.problems)]))
+
+
+class Problems(list[Problem]):
+    """The problems found so far."""
+
+    def add(self, path: str, value: object, text: str) -> None:
+        """One more; `value` None when nothing was written there."""
+        self.append(Problem(path, "" if value is None else _SHORT.repr(value), text))
+
+    @contextlib.contextmanager
+    def at(self, path: str, value: object) -> Iterator[None]:
+        """A ValueError inside is a problem of `path`; what follows the block goes on with a stand-in."""
+        try:
+            yield
+        except ValueError as error:
+            self.add(path, value, str(error))
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """What to do about an unknown name: the nearest known one, or the list of all."""
+    names = sorted(known)
+    near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known here: {', '.join(names)}" if names else "there is none"
+
+
+def of_validation(error: ValidationError, model: type[BaseModel], data: object) -> list[Problem]:
+    """The problems in pydantic's report on `data`, with TOML key paths and a suggestion for each unknown key."""
+    problems = Problems()
+    for item in error.errors(include_url=False):
+        path = _toml_path(item["loc"], data)
+        text, value = _PLAIN.get(item["type"], item["msg"].removeprefix("Value error, ")), item["input"]
+        if item["type"] == "missing":
+            value = None
+        elif item["type"] == "extra_forbidden":
+            known = _keys_at(model, item["loc"][:-1])
+            text, value = f"is not a key here; {did_you_mean(item['loc'][-1], known)}", None
+        elif item["type"] in ("union_tag_not_found", "union_tag_invalid"):
+            context = item.get("ctx", {})
+            key = str(context.get("discriminator", "")).strip("'")
+            kinds = [
+                kind.strip(" '") for kind in str(context.get("expected_tags", "")).split(",") if kind.strip()
+            ]
+            path = f"{path}.{key}"
+            if item["type"] == "union_tag_not_found":
+                kinds = _tags_at(model, item["loc"])
+                text, value = f"is missing; known kinds: {', '.join(kinds)}", None
+            else:
+                value = context.get("tag")
+                text = f"is not a kind that is built in; {did_you_mean(value, kinds)}"
+        elif isinstance(value, Mapping):
+            value = None
+        problems.add(path, value, text)
+    return problems
+
+
+def _toml_path(location: tuple[int | str, ...], data: object) -> str:
+    """The location without the tags of unions, which are no keys of the file."""
+    parts: list[str] = []
+    for index, step in enumerate(location):
+        if step == "[key]":
+            continue
+        if isinstance(data, Mapping) and step in data:
+            data = data[step]
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+        elif index < len(location) - 1:
+            continue
+        parts.append(str(step))
+    return ".".join(parts)
+
+
+def _keys_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    found = _type_at(model, location)
+    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+        return []
+    return [field.alias or name for name, field in found.model_fields.items()]
+
+
+def _tags_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    found = _type_at(model, location)
+    return sorted(_tag(member) for member in typing.get_args(found)) or sorted({_tag(found)} - {""})
+
+
+def _tag(member: Any) -> str:
+    for key in ("dialect", "model", "kind"):
+        if key in getattr(member, "model_fields", {}):
+            return str(typing.get_args(member.model_fields[key].annotation)[0])
+    return ""
+
+
+def _type_at(model: Any, location: Sequence[int | str]) -> Any:
+    """The type that the model expects at a location of a validation error (which names the tags of unions)."""
+    for step in location:
+        while typing.get_origin(model) is typing.Annotated:
+            model = typing.get_args(model)[0]
+        origin, arguments = typing.get_origin(model), typing.get_args(model)
+        if origin is dict:
+            model = arguments[1]
+        elif origin in (typing.Union, types.UnionType):
+            model = next((member for member in arguments if _tag(member) == step), None)
+        elif isinstance(model, type) and issubclass(model, BaseModel) and step in model.model_fields:
+            model = model.model_fields[str(step)].annotation
+    while typing.get_origin(model) is typing.Annotated:
+        model = typing.get_args(model)[0]
+    if typing.get_origin(model) in (typing.Union, types.UnionType):  # an optional table
+        tables = [member for member in typing.get_args(model) if hasattr(member, "model_fields")]
+        model = tables[0] if len(tables) == 1 else model
+    return model

@@ -1,0 +1,88 @@
+"""`fsw decode`: packets in words, or as JSON."""
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+
+import click
+from rich.console import Console
+
+from fsw.ground import source
+from fsw.ground.decode import Names, Report, report, to_json
+
+EXAMPLES = """\b
+Examples:
+  fsw decode recordings/*.tm
+  fsw decode recordings/*.tm --board bench_rig --json | jq 'select(.kind == "alarm")'
+  fsw decode udp:0.0.0.0:10025 --board bench_rig
+  fsw decode serial:/dev/ttyUSB0 --baud 115200
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("sources", nargs=-1, required=True, metavar="FILE... | udp:HOST:PORT | serial:DEVICE")
+@click.option(
+    "--board", metavar="BOARD", help="Board file or shipped board, for names and units instead of ids."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line; NaN and infinities are null.")
+@click.option("--baud", default=115200, show_default=True, help="Of a serial line.")
+def command(sources: tuple[str, ...], board: str | None, as_json: bool, baud: int) -> None:
+    """Print packets: one line each, alarms standing out.
+
+    FILE is a recording, packets one after another. udp: listens on HOST:PORT, serial: reads a telemetry line,
+    both until Ctrl-C. Bytes that are no packet are reported with offset and count, and skipped.
+    """
+    names = _names(board)
+    show = _printer(as_json)
+    kinds: Counter[str] = Counter()
+    where = ""
+    try:
+        for where in sources:
+            if len(sources) > 1 and not as_json:
+                click.echo(f"{where}:")
+            for stretch in source.read(where, baud):
+                said = report(stretch, names)
+                show(said)
+                kinds[str(said.json["kind"])] += 1
+    except KeyboardInterrupt:  # how a stream ends
+        pass
+    except BrokenPipeError:  # whoever read what we print has seen enough; click ends quietly
+        raise
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{where}: {getattr(error, 'strerror', None) or error}") from None
+    finally:
+        click.echo(_summary(kinds), err=True)
+
+
+def _names(board: str | None) -> Names:
+    if board is None:
+        return Names()
+    from fsw.board.load import load  # noqa: PLC0415  (a second of imports that only --board needs)
+    from fsw.board.problem import BoardErrors  # noqa: PLC0415
+
+    try:
+        return Names.of(load(board))
+    except BoardErrors as errors:
+        click.echo(str(errors), err=True)
+        sys.exit(2)
+
+
+def _printer(as_json: bool) -> Callable[[Report], None]:
+    if as_json:
+        return lambda said: click.echo(to_json(said.json))
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    if not console.is_terminal:
+        return lambda said: click.echo(said.text)
+    return lambda said: console.print(said.text, style=said.style)
+
+
+def _summary(kinds: Counter[str]) -> str:
+    damage = {"corrupted": "corrupted stretch", "torn": "torn tail"}
+    packets = sum(count for kind, count in kinds.items() if kind not in damage)
+    parts = [f"{packets} packets, {kinds['alarm']} of them alarms"]
+    parts += [
+        f"{kinds[kind]} {text}{'es' if kinds[kind] > 1 and kind == 'corrupted' else ''}"
+        for kind, text in damage.items()
+        if kinds[kind]
+    ]
+    return "; ".join(parts)

@@ -1,0 +1,197 @@
+"""Is it leaking, how fast, since when: least-squares slopes of the inventory over windows of many lengths.
+
+Alarm: the slope must exceed, by `k` standard errors, the leak that counts as none and the drift that the model cannot
+see. Rate: the longest window that agrees with all shorter ones (Lepski 1991; the intersection of confidence intervals of
+Goldenshluger and Nemirovski 1997), so that it does not mix in the time before the leak. docs/leak-models.md derives the numbers.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fsw.leak.noise import Noise
+from fsw.leak.window import Window
+from fsw.quantity import Duration
+
+NS_PER_S = 1_000_000_000
+
+# Two rejections of a window by a shorter one: a careful one for the rate that is reported (a needless one costs only
+# precision), and a sure one for evidence that is thrown away (a needless one would interrupt an alarm).
+DISAGREES_SIGMA = 3.0
+REFUTED_SIGMA = 5.0
+REFUTED_CERTAINTY = 0.5  # below, a leak that was certain has ended, and with it its date
+STEP_SHARE = 1.5  # slope that a step of height 1 in the middle of a window of length 1 leaves
+SIGMA_MIN = 1e-300  # where no noise is declared and none is seen, all that is left is not to divide by 0
+UNIFORM = 1 / math.sqrt(3)  # standard error of what is known only by its bound
+ONSET_CURVATURE = 0.02  # of the leak's age: the rate is not quite constant
+ONSET_SHARE = (0.03, 0.97)  # beyond, a window is all leak or none and says nothing of the onset
+
+
+class Settings(BaseModel):
+    """`[vessels.NAME.detector]`: rarely needed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    windows: tuple[Duration, ...] = Field(
+        default=tuple(s * NS_PER_S for s in (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800)),
+        min_length=1,
+        max_length=24,
+        description="spans of the slopes, ascending; the shortest decides on gross leaks, the longest on the smallest",
+        json_schema_extra={"default": ["2 s", "4 s", "...", "1024 s", "30 min"]},
+    )
+    samples: int = Field(
+        default=512, ge=64, le=16384, description="most samples in a window; denser ones are averaged"
+    )
+    k: float = Field(
+        default=6.5, ge=3.0, le=20.0, allow_inf_nan=False, description="standard errors that make it certain"
+    )
+    gap: Duration = Field(
+        default=10 * NS_PER_S,
+        description="without a good inventory for so long, the windows begin anew",
+        json_schema_extra={"default": "10 s"},
+    )
+    flat: Duration = Field(
+        default=10 * NS_PER_S,
+        description="a pressure unchanged to the last bit for so long is no evidence; longer for coarse steps",
+        json_schema_extra={"default": "10 s"},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How fast the inventory may seem to fall without a leak: `lasting`, and `passing` in addition for at most `passing_s`."""
+
+    lasting_kg_per_s: float = 0.0
+    passing_kg_per_s: float = 0.0
+    passing_s: float = 0.0
+
+    def over(self, window_s: float) -> float:
+        """The largest slope, in kg/s, that this can leave in a window of this length."""
+        share = min(1.0, STEP_SHARE * self.passing_s / window_s)
+        return self.lasting_kg_per_s + self.passing_kg_per_s * share
+
+
+NO_DRIFT = Drift()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known of the leak now. Without `determined` nothing else means anything: it cannot be told yet."""
+
+    determined: bool
+    rate_kg_per_s: float = math.nan
+    sigma_kg_per_s: float = math.nan  # of noise and drift; not of the model's scale
+    certainty: float = 0.0  # 1 and more: a leak
+    onset_s: float = math.nan  # ago; NaN when there is no leak, or it is older than every window
+    sigma_onset_s: float = math.nan
+
+
+UNDETERMINED = Verdict(determined=False)
+
+
+class Slope(NamedTuple):
+    """What one window says."""
+
+    rate: float  # kg/s, positive for a leak
+    sigma: float
+    span_s: float
+
+
+class Detector:
+    """Slopes of one vessel's inventory. A few microseconds a sample, about 8 kB a window."""
+
+    def __init__(self, settings: Settings, zero_leak_kg_per_s: float) -> None:
+        if list(settings.windows) != sorted(set(settings.windows)):
+            raise ValueError(f"windows must ascend, and no two be the same: {settings.windows} ns")
+        self.settings = settings
+        self.zero_leak_kg_per_s = zero_leak_kg_per_s
+        self._windows = [Window(window_ns, settings.samples) for window_ns in settings.windows]
+        self._onset: tuple[int, float] | None = None  # time_ns, sigma_s
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the inventory. The onset of a leak that was certain is kept until it is refuted."""
+        for window in self._windows:
+            window.clear()
+        self._noise = Noise()
+        self._time_ns: int | None = None
+
+    def push(self, time_ns: int, inventory_kg: float, sigma_kg: float, drift: Drift = NO_DRIFT) -> Verdict:
+        """Take one good inventory, later than the last, with the noise declared for one sample; constant time."""
+        if self._time_ns is not None and time_ns - self._time_ns >= self.settings.gap:
+            self.restart()
+        self._time_ns = time_ns
+        self._noise.push(time_ns, inventory_kg, sigma_kg)
+        for window in self._windows:
+            window.push(time_ns, inventory_kg)
+        return self._judge(time_ns, sigma_kg, drift)
+
+    def _judge(self, time_ns: int, sigma_kg: float, drift: Drift) -> Verdict:
+        seen = self._slopes(sigma_kg)
+        if not seen:
+            return UNDETERMINED
+        certainty = self._certainty(seen, drift)
+        agreeing = _agreeing(seen)
+        # Where a longer window was rejected, the last that was not may already lean towards it: one step back.
+        best = seen[agreeing - 2] if 1 < agreeing < len(seen) else seen[agreeing - 1]
+        unseen = UNIFORM * drift.over(best.span_s)
+        if certainty >= 1.0:
+            self._date(time_ns, best, seen[agreeing:], unseen)
+        elif certainty < REFUTED_CERTAINTY:
+            self._onset = None
+        onset_s, sigma_onset_s = math.nan, math.nan
+        if self._onset is not None:
+            onset_s, sigma_onset_s = (time_ns - self._onset[0]) / NS_PER_S, self._onset[1]
+        return Verdict(True, best.rate, math.hypot(best.sigma, unseen), certainty, onset_s, sigma_onset_s)
+
+    def _slopes(self, sigma_kg: float) -> list[Slope]:
+        """The filled windows, shortest first. None is more certain than the noise allows that is declared or measured."""
+        density = self._noise.density(sigma_kg) * math.sqrt(12)  # Var slope = 12 sigma^2 dt / span^3
+        return [
+            Slope(-w.slope, max(w.sigma, density / (w.span_s * math.sqrt(w.span_s)), SIGMA_MIN), w.span_s)
+            for w in self._windows
+            if w.filled
+        ]
+
+    def _certainty(self, seen: list[Slope], drift: Drift) -> float:
+        """The best evidence among windows that no shorter one refutes: a step of long ago is not a leak."""
+        low, high, best = -math.inf, math.inf, -math.inf
+        for rate, sigma, span_s in seen:
+            reach = REFUTED_SIGMA * sigma
+            if rate + reach < low or rate - reach > high:
+                continue
+            low, high = max(low, rate - reach), min(high, rate + reach)
+            best = max(
+                best, (rate - self.zero_leak_kg_per_s - drift.over(span_s)) / (self.settings.k * sigma)
+            )
+        return best
+
+    def _date(self, time_ns: int, present: Slope, longer: list[Slope], unseen_kg_per_s: float) -> None:
+        """Date the onset from a window that reaches back before it, and keep the best date.
+
+        A leak of constant rate that began x window lengths ago, after none, leaves the share y = 3 x^2 - 2 x^3 of its
+        slope in the window: where the level before and the present line cross.
+        """
+        if present.rate <= 0:
+            return
+        for rate, sigma, span_s in longer:
+            y = rate / present.rate
+            if not ONSET_SHARE[0] < y < ONSET_SHARE[1]:
+                continue
+            x = 0.5 - math.sin(math.asin(1 - 2 * y) / 3)
+            sigma_y = math.hypot(sigma, y * present.sigma, unseen_kg_per_s) / present.rate
+            sigma_s = math.hypot(span_s * sigma_y / (6 * x * (1 - x)), ONSET_CURVATURE * span_s * x)
+            if self._onset is None or sigma_s < self._onset[1]:
+                self._onset = (time_ns - int(x * span_s * NS_PER_S), sigma_s)
+
+
+def _agreeing(seen: list[Slope]) -> int:
+    """How many windows, from the shortest on, have a rate in common."""
+    low, high = -math.inf, math.inf
+    for count, (rate, sigma, _) in enumerate(seen):
+        low, high = max(low, rate - DISAGREES_SIGMA * sigma), min(high, rate + DISAGREES_SIGMA * sigma)
+        if low > high:
+            return count
+    return len(seen)

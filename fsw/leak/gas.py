@@ -1,0 +1,131 @@
+"""A closed volume of gas: inventory from pressure and temperature, hole and time to the limit from the leak. Ideal gas."""
+
+import math
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fsw.leak import orifice
+from fsw.leak.detector import Settings
+from fsw.leak.fluid import GASES, MOLAR_GAS_CONSTANT, ZERO_CELSIUS_K, Gas, GasName
+from fsw.leak.state import OUTPUTS, PRESSURE, TEMPERATURE, Consequence, Inventory, State
+from fsw.leak.thermal import Thermal
+from fsw.quantity import (
+    AbsolutePressure,
+    Leak,
+    LeakDimension,
+    LeakQuantity,
+    Measured,
+    Temperature,
+    UncertainNumber,
+    UncertainVolume,
+)
+
+__all__ = ["INPUTS", "OUTPUTS", "Model", "Options", "model"]
+
+INPUTS = (PRESSURE, TEMPERATURE)
+
+
+class Options(BaseModel):
+    """`[vessels.NAME]` with `model = "gas"`: a tank, a cabin, a test volume."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pressure: str = Field(description="channel of its pressure, as INSTRUMENT.CHANNEL")
+    temperature: str = Field(description="channel of its temperature")
+    volume: UncertainVolume
+    fluid: GasName = Field(description="the gas inside")
+    limit: AbsolutePressure = Field(description="the pressure that time_to_limit counts down to")
+    outside: AbsolutePressure = Field(
+        default=0.0, description="what it leaks into", json_schema_extra={"default": "0 Pa absolute"}
+    )
+    cd: UncertainNumber = Field(
+        default=Measured(0.7, 0.1),
+        description="discharge coefficient: 0.61 sharp edge .. 0.8 short tube",
+        json_schema_extra={"default": "0.7 +/- 0.1"},
+    )
+    zero_leak: Leak = Field(
+        default=LeakQuantity(0.0, LeakDimension.MASS),
+        description="a leak up to this is none: the declared tightness",
+        json_schema_extra={"default": "0 kg/s"},
+    )
+    throughput_at: Temperature = Field(
+        default=ZERO_CELSIUS_K,
+        description="reference temperature of a zero_leak in Pa m3/s; sccm and slm are at 0 degC by definition",
+        json_schema_extra={"default": "0 degC"},
+    )
+    thermal: Thermal = Thermal()
+    detector: Settings = Settings()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """m = p V M / (R T)."""
+
+    gas: Gas
+    volume_m3: Measured
+    cd: Measured
+    limit_pa: float
+    outside_pa: float
+    zero_leak_kg_per_s: float
+
+    def inventory(self, state: State) -> Inventory:
+        """The gas of the volume."""
+        p, t = state.pressure_pa, state.temperature_k
+        kg = p.value * self.volume_m3.value / (self.gas.specific_constant * t.value)
+        scale = self.volume_m3.sigma / self.volume_m3.value
+        noise_kg = abs(kg) * math.hypot(p.sigma / p.value, t.sigma / t.value) if p.value else math.nan
+        return Inventory(kg, math.hypot(noise_kg, kg * scale), noise_kg, scale, kg / t.value, 0.0)
+
+    def consequence(self, state: State, rate_kg_per_s: Measured) -> Consequence:
+        """The sharp-edged hole, and isothermal decay through it. The volume cancels in the time: m / mdot does not know it."""
+        p, t = state.pressure_pa.value, state.temperature_k.value
+        rate = rate_kg_per_s
+        scale = self.volume_m3.sigma / self.volume_m3.value
+        scaled = Measured(rate.value, math.hypot(rate.sigma, rate.value * scale))
+        flux = orifice.gas_flux(p, self.outside_pa, t, self.gas)
+        hole = orifice.hole_m(scaled, self.cd, flux)
+        if rate.value <= 0:
+            return Consequence(hole, Measured(math.inf, math.nan))
+        tau_s = p * self.volume_m3.value / (self.gas.specific_constant * t) / rate.value
+        time_s = orifice.gas_time_s(tau_s, p, self.limit_pa, self.outside_pa, self.gas)
+        return Consequence(hole, Measured(time_s, time_s * rate.sigma / rate.value))
+
+
+def model(options: Options) -> Model:
+    """The model that a board's table describes; ValueError names the key."""
+    gas = GASES[options.fluid]
+    if not 0 < options.cd.value <= 1:
+        raise ValueError(f"cd is {options.cd.value:g}: a discharge coefficient is above 0 and at most 1")
+    leak = options.zero_leak
+    match leak.dimension:
+        case LeakDimension.MASS:
+            zero_leak = leak.value
+        case LeakDimension.THROUGHPUT:
+            zero_leak = kg_per_s(leak.value, options.throughput_at, gas)
+        case _:
+            raise ValueError(
+                'zero_leak is a volume rate, which for a gas says nothing without its pressure: write "1 sccm" or "2 g/h"'
+            )
+    return Model(gas, options.volume, options.cd, options.limit, options.outside, zero_leak)
+
+
+def kg_per_s(throughput: float, at_k: float, gas: Gas) -> float:
+    """Mass rate of a throughput in Pa m3/s that is stated at the temperature `at_k`: Q M / (R T0)."""
+    return throughput / (gas.specific_constant * at_k)
+
+
+def throughput(rate_kg_per_s: float, at_k: float, gas: Gas) -> float:
+    """The way back, Pa m3/s."""
+    return rate_kg_per_s * gas.specific_constant * at_k
+
+
+def two_point_mol_per_s(
+    volume_m3: float,
+    first: tuple[float, float],
+    last: tuple[float, float],
+    span_s: float,
+    molar_gas_constant: float = MOLAR_GAS_CONSTANT,
+) -> float:
+    """Mean leak between two (pressure_pa, temperature_k), positive outward: (V / R) (p1 / T1 - p2 / T2) / dt."""
+    return volume_m3 / molar_gas_constant * (first[0] / first[1] - last[0] / last[1]) / span_s

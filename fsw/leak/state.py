@@ -1,0 +1,66 @@
+"""What a vessel's instruments say at one instant, and what its model makes of it."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fsw.quantity import Measured
+
+
+class State(NamedTuple):
+    """One instant: values with the noise of one sample. `gas_temperature_k` is None where it is not measured."""
+
+    pressure_pa: Measured
+    temperature_k: Measured
+    gas_temperature_k: Measured | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """How much is in the vessel, and what can be wrong with it in which way."""
+
+    kg: float
+    sigma_kg: float  # all of it
+    noise_kg: float  # from sample to sample
+    scale: float  # relative standard error of every change and rate: volumes, exponent, density
+    kg_per_k: float  # for an error of the mean temperature
+    unseen_kg_per_k: float  # for what follows the temperature and is not measured; 0 where nothing does
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What a leak means: one standard error each. Times are inf where it will not come to that."""
+
+    hole_m: Measured
+    time_to_limit_s: Measured
+    time_to_empty_s: Measured | None = None
+
+
+class Input(NamedTuple):
+    """A key of a model's table that names a channel."""
+
+    key: str
+    quantity: str
+    required: bool
+
+
+class Output(NamedTuple):
+    """A parameter of each vessel: `<vessel>.<name>`."""
+
+    name: str
+    unit: str
+    text: str
+
+
+PRESSURE = Input("pressure", "pressure", required=True)
+TEMPERATURE = Input("temperature", "temperature", required=True)
+
+OUTPUTS = (
+    Output("inventory", "kg", "fluid in the vessel"),
+    Output("leak_rate", "kg/s", "lost, positive out of the vessel"),
+    Output("leak_certainty", "", "evidence over what is needed: 1 and more is a leak"),
+    Output("onset", "s", "age of the leak"),
+    Output("hole", "m", "diameter of the round hole that explains the leak"),
+    Output("time_to_limit", "s", "until the pressure is down to the vessel's limit"),
+)
+NOTHING = Measured(math.nan, math.nan)

@@ -1,0 +1,76 @@
+"""What one temperature sensor cannot say of the mean temperature of a fluid, and how fast the inventory may seem to
+fall for that reason alone.
+"""
+
+import math
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fsw.leak.window import Window
+from fsw.quantity import Duration, Fraction, Quantity, parse
+
+NS_PER_S = 1_000_000_000
+K_PER_HOUR = 1 / 3600
+
+SLOPE_NS = 120 * NS_PER_S  # long enough that 0.05 K of noise at 10 Hz leaves 0.15 K/h
+SLOPE_SAMPLES = 128
+MEMORY_S = 7200.0  # longer than an orbit: a cycle at rest for a moment is still a cycle
+SURE_SIGMA = 5.0  # a slope below this is noise, and noise must not widen the allowance
+
+
+def _temperature_rate(value: object, example: str) -> float:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} has no unit: write it as {example!r}")  # noqa: TRY004  (pydantic collects ValueErrors)
+    rate = parse(value, "K/s", difference=True)
+    if rate < 0:
+        raise ValueError(f"{value!r} is out of bounds: a rate of change is 0 or more, as {example!r}")
+    return rate
+
+
+TemperatureRate = Annotated[float, Quantity(_temperature_rate, "1 K/h")]  # K/s
+
+
+class Thermal(BaseModel):
+    """`[vessels.NAME.thermal]`: how well the sensor knows the mean temperature of the fluid. Bounds, not standard errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mismatch: Fraction = Field(
+        default=0.1,
+        description="share of a temperature change that the sensor shows wrongly, for it is not the mean",
+    )
+    unseen_drift: TemperatureRate = Field(
+        default=K_PER_HOUR,
+        description="lasting drift of the mean that the sensor never shows",
+        json_schema_extra={"default": "1 K/h"},
+    )
+    lag: Duration = Field(
+        default=60 * NS_PER_S,
+        description="how long a change of the mean may go before the sensor shows it",
+        json_schema_extra={"default": "60 s"},
+    )
+    fastest: TemperatureRate = Field(
+        default=60 * K_PER_HOUR,
+        description="fastest change of the mean during that time",
+        json_schema_extra={"default": "1 K/min"},
+    )
+
+
+class Restlessness:
+    """The fastest change of a temperature in recent hours: |dT/dt| over two minutes, held, and fading in two hours."""
+
+    def __init__(self) -> None:
+        self._slope = Window(SLOPE_NS, SLOPE_SAMPLES)
+        self._time_ns = 0
+        self.k_per_s = 0.0
+
+    def push(self, time_ns: int, temperature_k: float) -> float:
+        """Take a good sample; returns the present value in K/s."""
+        elapsed_s = (time_ns - self._time_ns) / NS_PER_S
+        self._time_ns = time_ns
+        self.k_per_s *= math.exp(-elapsed_s / MEMORY_S)
+        slope = self._slope
+        if slope.push(time_ns, temperature_k) and slope.filled:
+            self.k_per_s = max(self.k_per_s, abs(slope.slope) - SURE_SIGMA * slope.sigma)
+        return self.k_per_s

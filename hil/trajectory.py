@@ -1,0 +1,125 @@
+"""A state moving through time under dy/dt = slope(t, y): classical fourth-order Runge-Kutta on a chain of
+steps.
+"""
+
+import bisect
+import math
+from collections.abc import Callable, Iterable
+
+State = tuple[float, ...]
+Slope = Callable[[int, float, State], State]  # (start of the step in ns, t in s, y) -> dy/dt
+StepNs = Callable[[int, State], int]  # (start of the step in ns, y) -> how long it may be
+Margin = Callable[[float, State], float]  # (t in s, y) -> how far from the event
+
+HORIZON_STEPS = 20_000
+BISECT_TO_NS = 1_000
+
+
+class Trajectory:
+    """The chain of steps follows from the state and `breaks_ns` alone, and a question between two links is
+    answered by a shorter step from the earlier one: the answer does not depend on when or how often others
+    were asked.
+
+    At `breaks_ns` the world jumps (a hole opens). A step never crosses one, but it ends on one: so that its
+    last evaluation does not look into what comes after, `slope` is told when the step began and takes the
+    world as it was then.
+    """
+
+    def __init__(
+        self,
+        slope: Slope,
+        state: State,
+        step_ns: StepNs,
+        breaks_ns: Iterable[int] = (),
+        start_ns: int = 0,
+    ) -> None:
+        self._slope = slope
+        self._step_ns = step_ns
+        self._breaks_ns = sorted(set(breaks_ns))
+        self._link_ns = start_ns
+        self._link = state
+        self._next_ns = self._end_of_step()
+        self.now_ns = start_ns
+        self.state = state
+
+    @property
+    def regime(self) -> int:
+        """How many breaks lie behind."""
+        return bisect.bisect_right(self._breaks_ns, self.now_ns)
+
+    def advance(self, to_ns: int) -> None:
+        """Move `state` to `to_ns`; an instant already passed changes nothing."""
+        if to_ns <= self.now_ns:
+            return
+        while self._next_ns <= to_ns:
+            self._link = self._stepped(self._next_ns)
+            self._link_ns = self._next_ns
+            self._next_ns = self._end_of_step()
+        self.state = self._stepped(to_ns)
+        self.now_ns = to_ns
+
+    def seconds_until(self, margin: Margin) -> float:
+        """Seconds until `margin` falls to 0 (0.0 if it has); infinite if not within HORIZON_STEPS steps.
+
+        Uses the trajectory up: a Forecast asks one that begins where the other stands.
+        """
+        asked_ns = self.now_ns
+        if margin(asked_ns * 1e-9, self.state) <= 0:
+            return 0.0
+        for _ in range(HORIZON_STEPS):
+            end_ns = self._next_ns
+            if margin(end_ns * 1e-9, self._stepped(end_ns)) <= 0:
+                break
+            self.advance(end_ns)
+        else:
+            return math.inf
+        start_ns = self.now_ns
+        while end_ns - start_ns > BISECT_TO_NS:
+            middle_ns = (start_ns + end_ns) // 2
+            if margin(middle_ns * 1e-9, self._stepped(middle_ns)) <= 0:
+                end_ns = middle_ns
+            else:
+                start_ns = middle_ns
+        return (end_ns - asked_ns) * 1e-9
+
+    def _end_of_step(self) -> int:
+        end_ns = self._link_ns + max(1, self._step_ns(self._link_ns, self._link))
+        coming = bisect.bisect_right(self._breaks_ns, self._link_ns)
+        return min([end_ns, *self._breaks_ns[coming : coming + 1]])
+
+    def _stepped(self, to_ns: int) -> State:
+        """The link's state carried on to `to_ns` in one step."""
+        if to_ns == self._link_ns:
+            return self._link
+        begin_ns, y = self._link_ns, self._link
+        t, h = begin_ns * 1e-9, (to_ns - begin_ns) * 1e-9
+        k1 = self._slope(begin_ns, t, y)
+        k2 = self._slope(begin_ns, t + h / 2, _moved(y, k1, h / 2))
+        k3 = self._slope(begin_ns, t + h / 2, _moved(y, k2, h / 2))
+        k4 = self._slope(begin_ns, t + h, _moved(y, k3, h))
+        return tuple(
+            a + h / 6 * (b + 2 * c + 2 * d + e) for a, b, c, d, e in zip(y, k1, k2, k3, k4, strict=True)
+        )
+
+
+def _moved(y: State, k: State, h: float) -> State:
+    return tuple(a + h * b for a, b in zip(y, k, strict=True))
+
+
+class Forecast:
+    """When something will come about if the world stays in the regime it is in. Within a regime the instant
+    does not move, so it is worked out once.
+    """
+
+    def __init__(self, trajectory: Trajectory) -> None:
+        self._trajectory = trajectory
+        self._when_s: dict[tuple[str, int], float] = {}
+
+    def seconds_until(self, what: str, margin: Margin, slope: Slope, step_ns: StepNs) -> float:
+        """From now until `margin` falls to 0, with this `slope`; `what` names the question."""
+        now_s = self._trajectory.now_ns * 1e-9
+        key = what, self._trajectory.regime
+        if key not in self._when_s or self._when_s[key] < now_s:
+            ahead = Trajectory(slope, self._trajectory.state, step_ns, start_ns=self._trajectory.now_ns)
+            self._when_s[key] = now_s + ahead.seconds_until(margin)
+        return self._when_s[key] - now_s
