@@ -27,7 +27,10 @@ def lateness_of_fsw(rate_hz: int, seconds: int, wrap: list[str], directory: Path
     board = directory / f"bare_{rate_hz}.toml"
     board.write_text(BOARD.format(rate=rate_hz))
     checked = subprocess.run(
-        [sys.executable, "-m", "fsw.cli", "check", str(board), "--json"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "fsw.cli", "check", str(board), "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     ids = {row["name"]: row["id"] for row in json.loads(checked.stdout)["parameters"]}
     wanted = ids["executive.lateness"]
@@ -73,7 +76,16 @@ def lateness_of_cyclictest(histogram: Path) -> list[float]:
 def compare(rate_hz: int, priority: int, directory: Path) -> None:
     """One line of the table; priority 0 is an ordinary process."""
     histogram = directory / f"cyclictest_{rate_hz}_{priority}"
-    peer_command = ["cyclictest", "-q", "-i", str(1_000_000 // rate_hz), "-D", str(SECONDS + 4), "-h", "20000"]
+    peer_command = [
+        "cyclictest",
+        "-q",
+        "-i",
+        str(1_000_000 // rate_hz),
+        "-D",
+        str(SECONDS + 4),
+        "-h",
+        "20000",
+    ]
     peer_command += ["--histfile", str(histogram), "--default-system"]
     peer_command += ["-m", "-p", str(priority)] if priority else ["--policy", "other"]
     wrap = ["chrt", "-f", str(priority)] if priority else []

@@ -38,19 +38,24 @@ static int can_step(const ull_channel_settings *settings, int64_t from_ns, doubl
     return fabs(to - from) <= settings->max_rate_per_s * dt_s + STEP_SIGMAS * settings->sigma_min;
 }
 
+/* Whether to believe the value now. The longer the silence, the farther the last accepted sample lets garbage
+ * step: past max_age it proves nothing. */
 static int is_plausible(ull_channel *channel, int64_t time_ns, double value) {
-    if (!channel->has_accepted ||
-        can_step(&channel->settings, channel->accepted_ns, channel->accepted, time_ns, value)) {
-        return 1;
-    }
+    const ull_channel_settings *settings = &channel->settings;
+    if (!channel->has_accepted) return 1;
+    const int reachable = can_step(settings, channel->accepted_ns, channel->accepted, time_ns, value);
+    if (reachable && gap_ns(time_ns, channel->accepted_ns) < (uint64_t)settings->max_age_ns) return 1;
+
     const int agrees =
-        channel->odd_run > 0 && can_step(&channel->settings, channel->odd_ns, channel->odd, time_ns, value);
+        channel->odd_run > 0 && can_step(settings, channel->odd_ns, channel->odd, time_ns, value);
     channel->odd_run = agrees ? channel->odd_run + 1 : 1;
     channel->odd_ns = time_ns;
     channel->odd = value;
     if (channel->odd_run < ULL_CHANNEL_AGREE) return 0;
-    ull_hampel_clear(&channel->hampel);
-    ull_slope_clear(&channel->rate);
+    if (!reachable) {
+        ull_hampel_clear(&channel->hampel);
+        ull_slope_clear(&channel->rate);
+    }
     return 1;
 }
 

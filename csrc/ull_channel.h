@@ -2,8 +2,9 @@
  *
  * Order of judgement, for each sample:
  *   1. No trust to begin with, not finite, outside low..high: BAD.
- *   2. A step beyond max_rate * dt + 6 sigma_min from the last accepted sample: BAD. The third in a row that
- *      agrees with the one before it is a refill or a gross leak: accepted, despiking and rate begin afresh.
+ *   2. A step beyond max_rate * dt + 6 sigma_min from the last accepted sample, or no accepted sample for
+ *      max_age: BAD, until the third in a row that agrees with the one before it. If that is a step (a refill,
+ *      a gross leak), despiking and rate begin afresh. The very first sample is believed.
  *   3. An outlier of the Hampel filter: UNCERTAIN, and the median instead.
  *   4. Else accepted as it is, without lag. Only accepted samples enter the rate.
  * The rate cannot be told (no value, UNCERTAIN) until its samples span half of its window or fill its ring.

@@ -3,6 +3,7 @@
 #include <math.h>
 
 static const double S_PER_NS = 1e-9;
+static const double NS_PER_S = 1e9;
 static const double PHI_MAX = 0.95;
 static const size_t PHI_SAMPLES = 8;  /* below, the estimate is worth less than none */
 static const double ROUNDING = 1e-13; /* residuals below this share of the sums are rounding, not noise */
@@ -173,17 +174,22 @@ void ull_slope_result_many(const ull_slope *bank, size_t slopes, ull_slope_fit *
     for (size_t i = 0; i < slopes; i++) ull_slope_result(&bank[i], &fit[i]);
 }
 
+/* Sums against `origin_ns` and `reference`, times in ns. */
 typedef struct {
+    int64_t origin_ns;
+    double reference;
     double t, v, tt, tv;
 } line_sums;
 
-static line_sums line_sum(const int64_t *time_ns, const double *value, size_t from, size_t to,
-                          size_t reference) {
-    line_sums sums = {0};
+static line_sums line_sum(const int64_t *time_ns, const double *value, size_t from, size_t to) {
+    line_sums sums = {.origin_ns = time_ns[from], .reference = value[from]};
     for (size_t i = from; i < to; i++) {
-        const double t = (double)(time_ns[i] - time_ns[reference]) * S_PER_NS;
-        const double v = value[i] - value[reference];
-        sums = (line_sums){sums.t + t, sums.v + v, sums.tt + t * t, sums.tv + t * v};
+        const double t = (double)(time_ns[i] - sums.origin_ns);
+        const double v = value[i] - sums.reference;
+        sums.t += t;
+        sums.v += v;
+        sums.tt += t * t;
+        sums.tv += t * v;
     }
     return sums;
 }
@@ -192,35 +198,38 @@ ull_status ull_slope_run(const int64_t *time_ns, const double *value, size_t cou
                          double *slope_per_s) {
     if (!time_ns || !value || !slope_per_s || window_ns < 1 || window_ns > ULL_SLOPE_WINDOW_MAX_NS)
         return ULL_ARGUMENT;
-    line_sums sums = {0};
+    if (count == 0) return ULL_OK;
+    line_sums sums = line_sum(time_ns, value, 0, 0);
     size_t oldest = 0;
-    size_t reference = 0;
-    size_t renewed = 0; /* the newest sample when the sums were last taken afresh, against `reference` */
+    size_t renewed = 0; /* the newest sample when the sums were last taken afresh */
     for (size_t i = 0; i < count; i++) {
-        if (!isfinite(value[i])) return ULL_ARGUMENT;
-        if (i > 0 && time_ns[i] <= time_ns[i - 1]) return ULL_ORDER;
-        line_sums gone = {0};
-        while (age_ns(time_ns[i], time_ns[oldest]) > (uint64_t)window_ns) {
-            const double t = (double)(time_ns[oldest] - time_ns[reference]) * S_PER_NS;
-            const double v = value[oldest] - value[reference];
-            gone = (line_sums){gone.t + t, gone.v + v, gone.tt + t * t, gone.tv + t * v};
-            oldest++;
+        const int64_t now_ns = time_ns[i];
+        const double newest = value[i];
+        if (!isfinite(newest)) return ULL_ARGUMENT;
+        if (i > 0 && now_ns <= time_ns[i - 1]) return ULL_ORDER;
+        double gone_t = 0.0, gone_v = 0.0, gone_tt = 0.0, gone_tv = 0.0;
+        for (; age_ns(now_ns, time_ns[oldest]) > (uint64_t)window_ns; oldest++) {
+            const double t = (double)(time_ns[oldest] - sums.origin_ns);
+            const double v = value[oldest] - sums.reference;
+            gone_t += t;
+            gone_v += v;
+            gone_tt += t * t;
+            gone_tv += t * v;
         }
         if (oldest > renewed) {
-            reference = oldest;
             renewed = i;
-            sums = line_sum(time_ns, value, oldest, i, reference);
-            gone = (line_sums){0};
+            sums = line_sum(time_ns, value, oldest, i);
+            gone_t = gone_v = gone_tt = gone_tv = 0.0;
         }
-        const double t = (double)(time_ns[i] - time_ns[reference]) * S_PER_NS;
-        const double v = value[i] - value[reference];
-        sums.t += t - gone.t;
-        sums.v += v - gone.v;
-        sums.tt += t * t - gone.tt;
-        sums.tv += t * v - gone.tv;
+        const double t = (double)(now_ns - sums.origin_ns);
+        const double v = newest - sums.reference;
+        sums.t += t - gone_t;
+        sums.v += v - gone_v;
+        sums.tt += t * t - gone_tt;
+        sums.tv += t * v - gone_tv;
         const double n = (double)(i - oldest + 1);
-        const double var_t = n * sums.tt - sums.t * sums.t;
-        slope_per_s[i] = i > oldest ? (n * sums.tv - sums.t * sums.v) / var_t : NAN;
+        const double per_ns = (n * sums.tv - sums.t * sums.v) / (n * sums.tt - sums.t * sums.t);
+        slope_per_s[i] = i > oldest ? per_ns * NS_PER_S : NAN;
     }
     return ULL_OK;
 }

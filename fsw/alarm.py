@@ -1,9 +1,9 @@
 """The life cycle of one alarm: what can happen to it, what that leads to, and what is reported.
 
 Modelled on ISA-18.2. `LIFE_CYCLE` is all there is to know: what is not in the table does not happen, and a
-command that would not happen is refused with a reason. The *condition* of an alarm is the last one established;
-bad data changes nothing, since no limit changes by it. Overlays (shelved, suppressed, out of service) mask
-annunciation and actions, never the life cycle beneath them.
+command that would not happen is refused. The *condition* of an alarm is the last one established; bad data
+changes nothing, since no limit changes by it. Overlays (shelved, suppressed, out of service) mask annunciation
+and actions, never the life cycle beneath them.
 """
 
 import enum
@@ -128,6 +128,48 @@ class Alarm:
         """When it needs attention though nothing changes."""
         times = (self.shelved_until_ns, self.remind_at_ns, self.quiet_at_ns)
         return min((time for time in times if time is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmEvent:
+    """One report: what the alarm event packet carries, but for tick, table CRC and source flags.
+
+    value, limit, sigma, peak: of the parameter in `row`, SI, as the limit last decided; NaN unknown.
+    """
+
+    event: int
+    transition: Transition
+    alarm: int
+    occurrence: int
+    previous: State
+    state: State
+    previous_overlay: bool
+    overlay: bool
+    severity: int
+    peak_severity: int  # on a report that ends in NORMAL: of the occurrence that ended
+    check: int
+    quality: int
+    row: int
+    n: int  # votes for, when it was decided; of a CHATTER report: raises counted so far
+    m: int
+    value: float
+    limit: float
+    sigma: float
+    peak: float
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What must outlive a restart of one alarm; `level` is for the limits to take up."""
+
+    alarm: int
+    state: State
+    occurrence: int
+    severity: int
+    peak_severity: int
+    overlays: Overlay
+    shelf_left_ns: int
+    level: int
 
 
 def trigger_of(alarm: Alarm, limit: Limit, severity: int) -> Trigger | None:

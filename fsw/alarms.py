@@ -1,14 +1,24 @@
-"""The book of alarms: applies changes of limits, operators' commands and the passing of time; gives what to report.
+"""The book of alarms: takes changes of limits, commands and the passing of time, and gives the reports.
 
-The life cycle itself is the table in `alarm`. Here are its occasions, and what runs beside it: overlays, chatter
-and reminders.
+The life cycle itself is the table in `alarm`. Here are its occasions, and what runs beside it: overlays,
+chatter and reminders.
 """
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from fsw.alarm import Alarm, Overlay, State, Transition, Trigger, advance, trigger_of
+from fsw.alarm import (
+    Alarm,
+    AlarmEvent,
+    Memory,
+    Overlay,
+    State,
+    Transition,
+    Trigger,
+    advance,
+    trigger_of,
+)
 from fsw.limit import Change, Limit
 from fsw.sample import Quality
 from fsw.telecommand import (
@@ -68,48 +78,6 @@ _NO_RESET = {
 _ANNOUNCING = (Trigger.RAISE, Trigger.WORSE, Trigger.UNVEIL)  # a reminder counts from these
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmEvent:
-    """One report: what the alarm event packet carries, but for tick, table CRC and source flags.
-
-    value, limit, sigma, peak: in SI, of the parameter in `row`, as the limit last decided on them; NaN unknown.
-    """
-
-    event: int
-    transition: Transition
-    alarm: int
-    occurrence: int
-    previous: State
-    state: State
-    previous_overlay: bool
-    overlay: bool
-    severity: int
-    peak_severity: int  # on a report that ends in NORMAL: of the occurrence that ended
-    check: int
-    quality: int
-    row: int
-    n: int  # votes for, when it was decided; of a CHATTER report: raises counted so far
-    m: int
-    value: float
-    limit: float
-    sigma: float
-    peak: float
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What must outlive a restart of one alarm; `level` is for the limits to take up."""
-
-    alarm: int
-    state: State
-    occurrence: int
-    severity: int
-    peak_severity: int
-    overlays: Overlay
-    shelf_left_ns: int
-    level: int
-
-
 class AlarmBook:
     """All alarms of a board, one for each limit and in the same order."""
 
@@ -165,7 +133,7 @@ class AlarmBook:
         ]
 
     def restore(self, now_ns: int, memories: Iterable[Memory]) -> list[AlarmEvent]:
-        """Take up what was remembered, before the first apply; alarms that the board has no more are passed over."""
+        """Take up what was remembered, before the first apply; alarms that the board lacks are passed over."""
         for memory in sorted(memories, key=lambda memory: memory.alarm):
             index = self._index.get(memory.alarm)
             if index is None:

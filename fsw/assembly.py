@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from fsw.alarms import AlarmBook
-from fsw.board.load import Board
+from fsw.board.board import Board
+from fsw.board.vessel import VesselSpec
 from fsw.bus.poller import Poller
 from fsw.filters import Filters
+from fsw.leak.detector import Detector
 from fsw.leak.vessel import Vessel
 from fsw.limits import Limits
 from fsw.monitor import Monitor
@@ -20,7 +22,7 @@ def monitor(board: Board, source: int = 0) -> Monitor:
     return Monitor(
         table,
         Filters(board.channels, table),
-        [Vessel(vessel) for vessel in board.vessels],
+        [vessel(spec) for spec in board.vessels],
         Limits(board.limits, table),
         AlarmBook(board.limits),
         Telemetry(
@@ -33,6 +35,12 @@ def monitor(board: Board, source: int = 0) -> Monitor:
             source,
         ),
     )
+
+
+def vessel(spec: VesselSpec) -> Vessel:
+    """One vessel with a fresh memory."""
+    detector = Detector(spec.detector, spec.model.zero_leak_kg_per_s)
+    return Vessel(spec.name, spec.model, detector, spec.thermal, spec.inputs, spec.outputs)
 
 
 def pollers(board: Board) -> Sequence[Poller]:

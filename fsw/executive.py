@@ -5,6 +5,7 @@ served in time is counted and skipped, never queued: working off a backlog makes
 """
 
 import gc
+import logging
 import os
 import select
 import signal
@@ -18,11 +19,11 @@ from fsw.clock import Clock
 from fsw.notify import Notifier
 from fsw.station import Station
 
-STEPS_AT_ONCE = 16  # reads of one line before the others get their turn: a babbling line must not hold the loop
+_log = logging.getLogger(__name__)
 
-
-class SystemRefused(OSError):
-    """The operating system did not give what the loop cannot do without."""
+STEPS_AT_ONCE = (
+    16  # reads of one line before the others get their turn: a babbling line must not hold the loop
+)
 
 
 class Timer:
@@ -31,7 +32,7 @@ class Timer:
     def __init__(self) -> None:
         fd = ffi.new("int *")
         if lib.ull_linux_timer_open(fd) != lib.ULL_OK:
-            raise SystemRefused(ffi.errno, os.strerror(ffi.errno))
+            raise OSError(ffi.errno, os.strerror(ffi.errno))
         self.fd: int = fd[0]
         self._armed_ns = 0
         self._expirations = ffi.new("uint64_t *")
@@ -140,7 +141,7 @@ class Executive:
                     pet_due_ns = now_ns + self.pet_ns
 
     def _serve(self, line: int) -> None:
-        port = self.ports[line]
+        port, name = self.ports[line], self.station.board.lines[line].name
         for _ in range(STEPS_AT_ONCE):
             event, data = port.step()
             if event is Event.NOTHING:
@@ -149,8 +150,10 @@ class Executive:
             if event is Event.DATA:
                 self.station.received(line, data, now_ns)
             elif event is Event.OPENED:
+                _log.info("line %s: %s is open", name, port.settings.device)
                 self.station.opened(line, now_ns)
             else:
+                _log.warning("line %s: %s: %s; trying again", name, port.settings.device, port.error)
                 self.station.lost(line, now_ns)
 
 

@@ -1,6 +1,6 @@
-"""Instrument channels: each arrival is gated, despiked and differentiated into its table rows, in one C call a tick.
+"""Instrument channels: arrivals are gated, despiked and differentiated into table rows, in one C call a tick.
 
-The order of judgement is written in `csrc/ull_channel.h`. Values are SI; nothing here knows what a channel measures.
+The order of judgement is written in `csrc/ull_channel.h`. All is SI; nothing here knows what a channel measures.
 """
 
 import math
@@ -115,7 +115,7 @@ class Filters:
 
     @property
     def refused(self) -> int:
-        """Samples not taken since the start: not later than the one before on the same channel, or for no row at all."""
+        """Samples not taken since the start: not later than the one before on the same channel."""
         return int(self._refused[0])
 
     def push(self, now_ns: int, arrivals: Sequence[Sample]) -> None:

@@ -63,8 +63,8 @@ class Limit:
     At or beyond a level votes for it; to return, the value must be inside by more than the deadband. With
     `sigma_k` > 0 `sure` asks for value - k sigma beyond, otherwise value + k sigma is enough. A timed check
     raises `max_age_ns` + `on_delay_ns` after what it watches began. The alarm shows `report_row` (default
-    `row`) against `report_limit` (default: the level crossed; for a timed check max_age in seconds). Zero turns
-    chatter, remind and the bound on shelving off.
+    `row`) against `report_limit` (default: the level crossed; for a timed check max_age in seconds). Chatter,
+    remind and the bound on shelving are off at zero.
     """
 
     id: int

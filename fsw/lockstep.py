@@ -10,7 +10,7 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from fsw.board.load import Board
+from fsw.board.board import Board
 from fsw.clock import LockstepClock
 from fsw.station import Station
 
@@ -64,7 +64,7 @@ class LineEnd:
         self.outbox.put(WRITE, self.index, data)
 
 
-class Refused(Exception):
+class LockstepError(Exception):
     """The other side broke the protocol, or is not there; the text says how."""
 
 
@@ -75,7 +75,7 @@ def connect(path: Path) -> socket.socket:
         peer.connect(str(path))
     except OSError as error:
         peer.close()
-        raise Refused(f"no bench listens at {path}: {error.strerror}") from error
+        raise LockstepError(f"no bench listens at {path}: {error.strerror}") from error
     return peer
 
 
@@ -94,12 +94,12 @@ def run(board: Board, peer: socket.socket, clock: LockstepClock, station: Statio
         if not message:
             return
         if len(message) < MESSAGE.size:
-            raise Refused(f"a message of {len(message)} bytes; the shortest has {MESSAGE.size}")
+            raise LockstepError(f"a message of {len(message)} bytes; the shortest has {MESSAGE.size}")
         now_ns, kind, line = MESSAGE.unpack_from(message)
         if now_ns < clock.at_ns:
-            raise Refused(f"time went back from {clock.at_ns} to {now_ns} ns")
+            raise LockstepError(f"time went back from {clock.at_ns} to {now_ns} ns")
         if kind in (DATA, LOST, OPENED) and line >= len(board.lines):
-            raise Refused(f"line {line}; the board has {len(board.lines)}")
+            raise LockstepError(f"line {line}; the board has {len(board.lines)}")
         clock.at_ns = now_ns
         if next_tick_ns is None:
             next_tick_ns = now_ns + board.period_ns
@@ -114,7 +114,7 @@ def run(board: Board, peer: socket.socket, clock: LockstepClock, station: Statio
             peer.send(outbox.take(now_ns))
             return
         elif kind != TIME:
-            raise Refused(f"message kind {kind} is not known")
+            raise LockstepError(f"message kind {kind} is not known")
         station.wake(now_ns)
         if now_ns >= next_tick_ns:
             missed = (now_ns - next_tick_ns) // board.period_ns

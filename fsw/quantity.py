@@ -8,10 +8,12 @@ import enum
 import functools
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from itertools import chain
+from typing import Annotated, Any, NamedTuple, get_args
 
+from pydantic.fields import FieldInfo
 from pydantic_core import core_schema
 
 NS_PER_S = 1_000_000_000
@@ -228,9 +230,10 @@ class Quantity:
         return {"type": ["string", "number"] if self.number else "string", "examples": [self.example]}
 
 
-def unit_of(metadata: Iterable[object]) -> str:
-    """The unit of a model's field, from its metadata; "" where it has none."""
-    return next((each.unit for each in metadata if isinstance(each, Quantity)), "")
+def unit_of(field: FieldInfo) -> str:
+    """The SI unit of a model's field, or of what it is a tuple of; "" where it has none."""
+    of = [getattr(each, "__metadata__", ()) for each in get_args(field.annotation)]
+    return next((each.unit for each in chain(field.metadata, *of) if isinstance(each, Quantity)), "")
 
 
 def _scalar(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from fsw.board.load import Board
+from fsw.board.board import Board
 from fsw.bus.poller import Poller
 from fsw.clock import Clock
 from fsw.monitor import Monitor
@@ -15,8 +15,16 @@ from fsw.packets import samples
 from fsw.sample import Sample
 
 SERVICE_AT = 7  # where a packet says of which service it is
-OWN = ("lateness", "work", "slips", "clock_steps", "dropped")  # what a station tells of itself, as executive.*
-CLOCK_STEP_NS = 100_000_000  # a wall clock that moves by more than this between two ticks has been set, not disciplined
+OWN = (
+    "lateness",
+    "work",
+    "slips",
+    "clock_steps",
+    "dropped",
+)  # what a station tells of itself, as executive.*
+CLOCK_STEP_NS = (
+    100_000_000  # a wall clock that moves by more than this between two ticks has been set, not disciplined
+)
 
 
 class Sink(Protocol):

@@ -1,4 +1,4 @@
-"""One scenario, one run: the real `fsw` command against the fakes, in virtual or real time; evidence comes back."""
+"""One scenario, one run: the real `fsw` command against the fakes, in virtual or real time."""
 
 import contextlib
 import socket

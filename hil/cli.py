@@ -58,8 +58,8 @@ def run(
 ) -> None:
     """Run scenarios (files, or shipped ones by name) and judge what the monitor made of them.
 
-    Prints a line for each expectation, with what was measured. Exit code 0: all met; 1: not all, or the program
-    under test failed; 2: a file is wrong, and nothing was run.
+    Prints a line for each expectation, with what was measured. Exit code 0: all met; 1: not all, or the
+    program under test failed; 2: a file is wrong, and nothing was run.
 
     \b
     hil run ms22
@@ -156,15 +156,12 @@ def _run(case: scenario.Case, report: Path | None, real: bool | None, live: bool
     for what, text in summary.lines(evidence):
         click.echo(f"          {what}: {text}")
     met = sum(verdict.passed for verdict in verdicts)
-    click.echo(
-        f"  {met} of {len(verdicts)} expectations met; {evidence.end_ns / 1e9:.0f} s in {evidence.wall_s:.1f} s,"
-        f" {evidence.speed:.0f} times real time"
-    )
+    took = f"{evidence.end_ns / 1e9:.0f} s in {evidence.wall_s:.1f} s, {evidence.speed:.0f} times real time"
+    click.echo(f"  {met} of {len(verdicts)} expectations met; {took}")
     if evidence.log and met < len(verdicts):
-        click.echo(
-            "  the monitor's own output:\n"
-            + "\n".join(f"  | {line}" for line in evidence.log.splitlines()[-20:])
-        )
+        click.echo("  the monitor's own output:")
+        for line in evidence.log.splitlines()[-LOG_LINES:]:
+            click.echo(f"  | {line}")
     if report is not None:
         from hil.report import write  # noqa: PLC0415  (bokeh)
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the truth, the program's log, and its packets, which are decoded after the run."""
+"""What a run leaves behind: the truth, the program's log, and its packets, decoded after the run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

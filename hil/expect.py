@@ -7,9 +7,9 @@ window.
 
 import fnmatch
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -35,15 +35,8 @@ class Verdict:
     passed: bool
 
 
-class Judge(Protocol):
-    """Any kind of expectation."""
-
-    def judge(self, run: Evidence) -> Verdict:
-        """Hold the evidence against it."""
-
-
-class Named(BaseModel):
-    """The names in an expectation, to be checked against the board before the run."""
+class Expectation(BaseModel):
+    """Any kind: what it names, to be checked against the board before the run, and its judgement after it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -59,6 +52,10 @@ class Named(BaseModel):
         """Instants whose reports must be at hand."""
         return ()
 
+    def judge(self, run: Evidence) -> Verdict:
+        """Hold the evidence against it."""
+        raise NotImplementedError
+
 
 def _in_order(window: tuple[int, int]) -> tuple[int, int]:
     if window[0] >= window[1]:
@@ -69,7 +66,7 @@ def _in_order(window: tuple[int, int]) -> tuple[int, int]:
 Window = Annotated[tuple[quantity.Duration, quantity.Duration], AfterValidator(_in_order)]
 
 
-class Raised(Named):
+class Raised(Expectation):
     """`alarm = "loop.leak", within = ["20 s", "30 s"]`: it is first raised between two instants."""
 
     alarm: str
@@ -93,8 +90,8 @@ class Raised(Named):
         return Verdict(expected, _raised(first) + _delay(run, first), passed)
 
 
-class Never(Named):
-    """`never = "*.leak"`: no alarm that matches is raised, at all or `after` and `before` instants; `but` excepts."""
+class Never(Expectation):
+    """`never = "*.leak"`: none that matches is raised (`after` .. `before`, `but` for some others)."""
 
     never: str
     but: tuple[str, ...] = ()
@@ -129,8 +126,8 @@ class Never(Named):
         return Verdict(expected, "none", passed=True)
 
 
-class Returned(Named):
-    """`returned = "tt1.temperature.stale", within = [...]`: the condition went back to normal and stayed so."""
+class Returned(Expectation):
+    """`returned = "tt1.temperature.stale", within = [...]`: its condition went back to normal for good."""
 
     returned: str
     within: Window
@@ -153,9 +150,9 @@ class Returned(Named):
         return Verdict(expected, f"returned at {instant(back.time_ns)}", start_ns <= back.time_ns <= end_ns)
 
 
-class Estimated(Named):
-    """`parameter = "loop.hole", at = "80 s", within = "15 %", inside_band = 2`: at one instant a parameter is near
-    the truth (or a given `value`), and not more of its own sigmas off than `inside_band`.
+class Estimated(Expectation):
+    """`parameter = "loop.hole", at = "80 s", within = "15 %", inside_band = 2`: at one instant it is near the
+    truth (or a given `value`), and not more of its own sigmas off than `inside_band`.
     """
 
     parameter: str
@@ -220,8 +217,8 @@ class Estimated(Named):
         return math.nan if series is None else series.interpolate(time_ns)
 
 
-class Bounded(Named):
-    """`bounded = "executive.lateness", below = "2 ms", percentile = 99.9`: all reports (or that share) are inside."""
+class Bounded(Expectation):
+    """`bounded = "executive.lateness", below = "2 ms", percentile = 99.9`: its reports (that share) are."""
 
     bounded: str
     below: str | None = None
@@ -266,9 +263,7 @@ class Bounded(Named):
         return Verdict(expected, measured, share >= self.percentile)
 
 
-Expectation = Raised | Never | Returned | Estimated | Bounded
-
-KINDS: dict[str, type[Expectation]] = {
+KINDS: Mapping[str, type[Expectation]] = {
     "alarm": Raised,
     "never": Never,
     "returned": Returned,
@@ -278,7 +273,7 @@ KINDS: dict[str, type[Expectation]] = {
 """The key that tells an expectation's kind."""
 
 
-def judge(run: Evidence, expectations: Sequence[Judge]) -> list[Verdict]:
+def judge(run: Evidence, expectations: Sequence[Expectation]) -> list[Verdict]:
     """All verdicts in the scenario's order; the first says whether the monitor was heard all the time."""
     return [_heard(run), *(expectation.judge(run) for expectation in expectations)]
 

@@ -53,7 +53,7 @@ class LockstepError(RuntimeError):
 
 
 class Lockstep:
-    """A socket that listens at `path`, then the program's one connection; no wait is longer than `timeout_s`."""
+    """A socket that listens at `path`, then the program's one connection; waits at most `timeout_s`."""
 
     def __init__(self, path: Path, timeout_s: float = 30.0) -> None:
         self._timeout_s = timeout_s

@@ -1,4 +1,4 @@
-"""The program under test: the real `fsw` command as a child process; what it says is kept, and it never stays."""
+"""The program under test: the real `fsw` command as a child process, with what it said."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ def output(arguments: Sequence[str], timeout_s: float = 60.0) -> bytes:
 
 
 class Program:
-    """`fsw ARGUMENTS` running; a context manager that stops it (SIGTERM, after `grace_s` SIGKILL) in any case.
+    """`fsw ARGUMENTS` running; a context manager that stops it (SIGTERM, then SIGKILL) in any case.
 
     Both its outputs go to one file in `folder`: a file can be read after a crash, and never blocks the writer
     as a full pipe would.

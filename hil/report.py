@@ -26,7 +26,7 @@ _SEVERITY_COLOURS = {1: "#888888", 2: "#c9a400", 3: "#e07b00", 4: "#c00000"}
 _STYLE = (
     "font: 14px sans-serif; max-width: 75em",
     "border-collapse: collapse; margin: 0.5em 0 1em 0",
-    "padding: 0.15em 1em 0.15em 0; vertical-align: top; text-align: left; border-bottom: 1px solid #ddd",
+    "padding: 0.1em 1em 0.1em 0; text-align: left; border-bottom: 1px solid #ddd",
 )
 
 
@@ -59,7 +59,8 @@ def _head(case: Case, run: Evidence, verdicts: Sequence[Verdict]) -> str:
         for frame in run.frames
     ]
     title = _text(case.scenario.title or case.name)
-    ran = f"{instant(run.end_ns)} on board {case.board.name}, seed {case.scenario.seed}, {run.speed:.0f} times real time"
+    speed = f"{run.speed:.0f} times real time"
+    ran = f"{instant(run.end_ns)} on board {case.board.name}, seed {case.scenario.seed}, {speed}"
     return (
         f'<div style="{_STYLE[0]}"><h2>{title}</h2><p>{_text(ran)}</p>'
         + _table(("", "expected", "measured"), judged)

@@ -1,4 +1,4 @@
-"""The world the program is connected to: plants, sensors, instruments and lines of a case, with their faults."""
+"""The world that the program is connected to: plants, sensors, instruments, lines, and their faults."""
 
 import zlib
 from collections.abc import Mapping
@@ -7,7 +7,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from hil import faults, instruments, plant, sensor
-from hil.faults import Action, Babble, Babbler, FaultyInstrument, FaultySource, LineFault, Wire
+from hil.faults import Babble, Babbler, FaultyInstrument, FaultySource
+from hil.faults.line import Action, LineFault, Wire
 from hil.instruments import Instrument, Source
 from hil.scenario import Case
 from hil.wire import Line, byte_ns
@@ -27,7 +28,7 @@ class Rig:
         for fault in case.faults:
             if isinstance(fault, LineFault | Babble) and fault.on not in self.lines:
                 raise ValueError(
-                    f"fault {fault.kind!r} on {fault.on!r}: takes a whole line, one of {', '.join(self.lines)}"
+                    f"fault {fault.kind!r} on {fault.on!r}: takes a line: {', '.join(self.lines)}"
                 )
 
     def actions(self, wires: Mapping[str, Wire]) -> list[Action]:

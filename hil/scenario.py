@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -21,7 +22,7 @@ from hil import expect, faults, instruments, plant, quantity, sensor
 from hil.quantity import Duration
 from hil.wiring import DIALECTS
 
-SHIPPED = "hil.scenarios"
+
 _T = TypeVar("_T")
 
 
@@ -91,15 +92,19 @@ TRUTH_NAMES = {"leak_rate": "leak"}
 """Vessel parameters that a plant calls otherwise."""
 
 
+def _shipped() -> Traversable:
+    return resources.files("hil") / "scenarios"
+
+
 def names() -> list[str]:
     """The scenarios that are shipped."""
-    files = resources.files(SHIPPED).iterdir()
+    files = _shipped().iterdir()
     return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
 
 
 def title(name: str) -> str:
     """The title of a shipped scenario."""
-    return str(tomllib.loads((resources.files(SHIPPED) / f"{name}.toml").read_text()).get("title", ""))
+    return str(tomllib.loads((_shipped() / f"{name}.toml").read_text()).get("title", ""))
 
 
 def find(name_or_path: str) -> Path:
@@ -108,7 +113,7 @@ def find(name_or_path: str) -> Path:
     if path.is_file():
         return path
     if name_or_path in names():
-        return Path(str(resources.files(SHIPPED) / f"{name_or_path}.toml"))
+        return Path(str(_shipped() / f"{name_or_path}.toml"))
     raise FileNotFoundError(
         f"{name_or_path}: no such file, and no shipped scenario; {did_you_mean(name_or_path, names())}"
     )

@@ -7,8 +7,9 @@ import math
 from collections.abc import Callable, Iterable
 
 State = tuple[float, ...]
-Slope = Callable[[int, float, State], State]  # (start of the step in ns, t in s, y) -> dy/dt
-StepNs = Callable[[int, State], int]  # (start of the step in ns, y) -> how long it may be
+Slope = Callable[[float, State], State]  # (t in s, y) -> dy/dt
+SlopeFrom = Callable[[int, State], Slope]  # (t in ns and y where a step begins) -> the slope during that step
+StepNs = Callable[[int, State], int]  # (t in ns and y where a step begins) -> how long it may be
 Margin = Callable[[float, State], float]  # (t in s, y) -> how far from the event
 
 HORIZON_STEPS = 20_000
@@ -20,20 +21,19 @@ class Trajectory:
     answered by a shorter step from the earlier one: the answer does not depend on when or how often others
     were asked.
 
-    At `breaks_ns` the world jumps (a hole opens). A step never crosses one, but it ends on one: so that its
-    last evaluation does not look into what comes after, `slope` is told when the step began and takes the
-    world as it was then.
+    The slope is smooth within a step: what jumps (a hole opens, a tank has run dry) is settled where the step
+    begins, and what jumps at a known time is in `breaks_ns`, which no step crosses.
     """
 
     def __init__(
         self,
-        slope: Slope,
+        slope_from: SlopeFrom,
         state: State,
         step_ns: StepNs,
         breaks_ns: Iterable[int] = (),
         start_ns: int = 0,
     ) -> None:
-        self._slope = slope
+        self._slope_from = slope_from
         self._step_ns = step_ns
         self._breaks_ns = sorted(set(breaks_ns))
         self._link_ns = start_ns
@@ -91,12 +91,12 @@ class Trajectory:
         """The link's state carried on to `to_ns` in one step."""
         if to_ns == self._link_ns:
             return self._link
-        begin_ns, y = self._link_ns, self._link
-        t, h = begin_ns * 1e-9, (to_ns - begin_ns) * 1e-9
-        k1 = self._slope(begin_ns, t, y)
-        k2 = self._slope(begin_ns, t + h / 2, _moved(y, k1, h / 2))
-        k3 = self._slope(begin_ns, t + h / 2, _moved(y, k2, h / 2))
-        k4 = self._slope(begin_ns, t + h, _moved(y, k3, h))
+        slope = self._slope_from(self._link_ns, self._link)
+        t, y, h = self._link_ns * 1e-9, self._link, (to_ns - self._link_ns) * 1e-9
+        k1 = slope(t, y)
+        k2 = slope(t + h / 2, _moved(y, k1, h / 2))
+        k3 = slope(t + h / 2, _moved(y, k2, h / 2))
+        k4 = slope(t + h, _moved(y, k3, h))
         return tuple(
             a + h / 6 * (b + 2 * c + 2 * d + e) for a, b, c, d, e in zip(y, k1, k2, k3, k4, strict=True)
         )
@@ -115,11 +115,11 @@ class Forecast:
         self._trajectory = trajectory
         self._when_s: dict[tuple[str, int], float] = {}
 
-    def seconds_until(self, what: str, margin: Margin, slope: Slope, step_ns: StepNs) -> float:
-        """From now until `margin` falls to 0, with this `slope`; `what` names the question."""
+    def seconds_until(self, what: str, margin: Margin, slope_from: SlopeFrom, step_ns: StepNs) -> float:
+        """From now until `margin` falls to 0, with these slopes; `what` names the question."""
         now_s = self._trajectory.now_ns * 1e-9
         key = what, self._trajectory.regime
         if key not in self._when_s or self._when_s[key] < now_s:
-            ahead = Trajectory(slope, self._trajectory.state, step_ns, start_ns=self._trajectory.now_ns)
+            ahead = Trajectory(slope_from, self._trajectory.state, step_ns, start_ns=self._trajectory.now_ns)
             self._when_s[key] = now_s + ahead.seconds_until(margin)
         return self._when_s[key] - now_s

@@ -35,7 +35,7 @@ def modbus_rtu(board: Any, own: Keys, channels: Mapping[str, Keys]) -> dict[str,
 
 
 def ascii_poll(board: Any, own: Keys, channels: Mapping[str, Keys]) -> dict[str, Any]:
-    """An instrument of a profile, as its fake is called too; its channels are told apart by what they measure."""
+    """An instrument of a profile, as its fake is called; its channels differ in what they measure."""
     by_quantity = {board.channels[name].quantity: dict(keys) for name, keys in channels.items()}
     units = [c.unit for c in board.channels.values() if c.quantity == "pressure" and c.unit]
     unit = {"unit": units[0]} if units else {}

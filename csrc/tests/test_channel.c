@@ -142,7 +142,11 @@ static void an_old_row_is_stale_and_keeps_its_value_and_its_source(void) {
     CHECK(push(&r, OTHER, NAN, ULL_GOOD) == ULL_OK);
     for (int row = RAW; row <= RATE; row++) CHECK(r.quality[row] == (ULL_STALE | 16));
     CHECK(r.value[ROW] == 5e5 && r.quality[OTHER] == ULL_BAD);
-    CHECK(next(&r, 5.005e5, ULL_GOOD) == ULL_GOOD); /* after a gap, the level of before is no argument */
+    CHECK(next(&r, 5.005e5, ULL_GOOD) == ULL_BAD); /* after a gap the level of before proves nothing */
+    CHECK(next(&r, 9e5, ULL_GOOD) == ULL_BAD);
+    CHECK(next(&r, 5.005e5, ULL_GOOD) == ULL_BAD);
+    CHECK(next(&r, 5.006e5, ULL_GOOD) == ULL_BAD);
+    CHECK(next(&r, 5.007e5, ULL_GOOD) == ULL_GOOD && r.value[ROW] == 5.007e5);
 }
 
 static void time_does_not_go_back_and_rows_exist(void) {

@@ -1,4 +1,4 @@
-"""A board as every room wants it: names looked up, units converted, ids given. Plain data, ready to be wired together."""
+"""A board as every room wants it: names looked up, units converted, ids given. Plain data, ready to be wired."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +48,7 @@ class HousekeepingSet:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What one board file leads to. `parameters[row]` describes the table's row; `file` is what was written."""
+    """What one board file leads to. `parameters[row]` describes a table row; `file` is what was written."""
 
     name: str
     description: str

@@ -65,11 +65,11 @@ class Budget:
     def advice(self) -> str:
         """The numbers and what to change, for a line on which an instrument is starved."""
         wire_ns = sum(math.ceil(turn.wire_ns / turn.every) for turn in self.turns)
-        slowest_hz = 1e9 / self.fullest_ns
+        rate_hz = math.floor(1e10 / self.fullest_ns) / 10
         return (
-            f"needs {ms(self.used_ns)} of each {ms(self.period_ns)} cycle on average and {ms(self.fullest_ns)} of"
-            f" the fullest one ({ms(wire_ns)} is bytes on the wire): raise baud, lower latency or think, set `every`"
-            f" on slow instruments, move some to another line, or lower board.rate to {slowest_hz:.2g} Hz"
+            f"needs {ms(self.used_ns)} of each {ms(self.period_ns)} cycle on average and {ms(self.fullest_ns)}"
+            f" of the fullest one ({ms(wire_ns)} is bytes on the wire): raise baud, lower latency or think,"
+            f" set `every` on slow instruments, move some to another line, or lower board.rate to {rate_hz:g} Hz"
         )
 
 
@@ -79,5 +79,5 @@ def ms(ns: int) -> str:
 
 
 def worst_latency_ns(votes: int, interval_ns: int, on_delay_ns: int, timeout_ns: int, period_ns: int) -> int:
-    """From the crossing to the alarm at the latest: the votes, the delay, one time-out, the tick that judges."""
+    """From crossing to alarm at the latest: the votes, the delay, one time-out, the tick that judges."""
     return votes * interval_ns + on_delay_ns + timeout_ns + period_ns

@@ -1,6 +1,7 @@
-"""Locked numbers: a parameter or an alarm keeps its id for ever, and the id of a removed one is never used again.
+"""Locked numbers: a parameter or an alarm keeps its id for ever; that of a removed one is never used again.
 
-`<board>.ids.toml` beside the board holds them, so an edit of the board leaves history and ground databases valid.
+`<board>.ids.toml` beside the board holds them, so an edit of the board leaves history and ground databases
+valid. Wherever nothing can be locked, the same file gives the same ids.
 """
 
 import os
@@ -16,7 +17,7 @@ LAST_PARAMETER = 0xFFFF
 LAST_ALARM = 0xFFFF - FIRST_EVENT
 
 _RANGES = {"parameters": (FIRST_PARAMETER, LAST_PARAMETER), "alarms": (FIRST_ALARM, LAST_ALARM)}
-_HEADER = "# Written by `fsw check`. A number stays with its name for ever, also when the name is gone. Do not edit.\n"
+_HEADER = "# Written by `fsw check`. A number stays with its name for ever, even when the name is gone."
 
 
 class Ids:
@@ -54,11 +55,11 @@ class Ids:
         """The lock file."""
         lines = [_HEADER]
         for table, known in self.tables.items():
-            lines.append(f"[{table}]\n")
+            lines += ["", f"[{table}]"]
             lines += [
-                f'"{name}" = {number}\n' for name, number in sorted(known.items(), key=lambda item: item[1])
+                f'"{name}" = {number}' for name, number in sorted(known.items(), key=lambda item: item[1])
             ]
-        return "\n".join([lines[0], "".join(lines[1:])]) if len(lines) > 1 else lines[0]
+        return "\n".join([*lines, ""])
 
 
 def lock_path(board: Path) -> Path:

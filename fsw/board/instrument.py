@@ -190,42 +190,36 @@ def _conversion(each: Bound, name: str, directory: Directory, problems: Problems
 
 def _ambient_pa(path: str, channel: ChannelTable, problems: Problems) -> float:
     """What to add to the instrument's value for an absolute pressure; NaN for what is no pressure."""
+    for key, text in _wrong_reference(channel):
+        problems.add(f"{path}.{key}", getattr(channel, key), text)
     if channel.quantity != "pressure":
-        for key in ("reference", "ambient"):
-            if getattr(channel, key) is not None:
-                problems.add(
-                    f"{path}.{key}",
-                    getattr(channel, key),
-                    f"belongs to a pressure, not to a {channel.quantity}",
-                )
         return math.nan
-    if channel.reference is None:
-        problems.add(f"{path}.reference", None, 'is missing: write "absolute", "gauge" or "sealed gauge"')
-        return 0.0
-    if channel.reference is Reference.ABSOLUTE:
-        if channel.ambient is not None:
-            problems.add(
-                f"{path}.ambient", channel.ambient, "an absolute pressure has no ambient: leave it out"
-            )
-        return 0.0
-    if channel.ambient is None and channel.reference is Reference.SEALED_GAUGE:
+    if channel.reference is Reference.SEALED_GAUGE and channel.ambient is None:
         return STANDARD_ATMOSPHERE_PA  # what makers seal in
-    if channel.ambient is None:
-        problems.add(
-            f"{path}.ambient", None, 'is missing: a gauge needs what is outside, as "101.325 kPa absolute"'
-        )
+    if channel.reference in (None, Reference.ABSOLUTE) or channel.ambient is None:
         return 0.0
     with problems.at(f"{path}.ambient", channel.ambient):
         if channel.ambient[:1].isalpha():
-            raise ValueError(
-                'another instrument as ambient is not supported yet: write a value, as "101.325 kPa absolute",'
-                " or use an absolute instrument"
-            )
+            raise ValueError('cannot be another channel yet: write a value, as "101.325 kPa absolute"')
         level = parse_pressure(channel.ambient)
         if level.reference is not Reference.ABSOLUTE:
             raise ValueError(f'{channel.ambient!r} must be absolute, as "101.325 kPa absolute"')
         return level.value_pa
     return 0.0
+
+
+def _wrong_reference(channel: ChannelTable) -> Iterator[tuple[str, str]]:
+    """(key, what is wrong) with what a pressure is measured against."""
+    if channel.quantity != "pressure":
+        for key in ("reference", "ambient"):
+            if getattr(channel, key) is not None:
+                yield key, f"belongs to a pressure, not to a {channel.quantity}: leave it out"
+    elif channel.reference is None:
+        yield "reference", 'is missing: write "absolute", "gauge" or "sealed gauge"'
+    elif channel.reference is Reference.ABSOLUTE and channel.ambient is not None:
+        yield "ambient", "means nothing for an absolute pressure: leave it out"
+    elif channel.reference is Reference.GAUGE and channel.ambient is None:
+        yield "ambient", 'is missing: a gauge needs what is outside, as "101.325 kPa absolute"'
 
 
 def _range(path: str, table: ChannelTable, declared: Declared, problems: Problems) -> tuple[float, float]:

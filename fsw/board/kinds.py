@@ -22,7 +22,7 @@ def _modules(package: str, mark: str) -> MappingProxyType[str, ModuleType]:
 
 
 def dialects() -> MappingProxyType[str, ModuleType]:
-    """What an instrument may speak: modules with `Options`, `ChannelOptions`, `exchanges`, `timing` and `unit`."""
+    """What an instrument may speak: modules that offer what `fsw.bus.protocols` asks for."""
     return _modules(fsw.bus.protocols.__name__, "Options ChannelOptions exchanges timing unit")
 
 

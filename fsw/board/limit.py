@@ -1,4 +1,4 @@
-"""Limits: those of the file in SI, and the companions that every channel and every vessel gets without being asked."""
+"""Limits: those of the file in SI, and the companions that every channel and vessel gets without being asked."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from fsw.board.budget import ms, worst_latency_ns
 from fsw.board.ids import FIRST_EVENT, Ids
 from fsw.board.instrument import Bound
-from fsw.board.parameter import Declared, Directory
+from fsw.board.parameter import Declared, Directory, Scope
 from fsw.board.problem import Problems
-from fsw.board.schema import BoardFile, Level, LimitTable
+from fsw.board.schema import Level, LimitTable
 from fsw.board.vessel import VesselSpec
 from fsw.limits import Check, Limit, OnBad
 from fsw.limits import problems as refused
@@ -35,23 +35,15 @@ class Draft(NamedTuple):
     keys: dict[str, Any]
 
 
-def drafts(
-    file: BoardFile,
-    bound: list[Bound],
-    vessels: Sequence[VesselSpec],
-    directory: Directory,
-    problems: Problems,
-) -> Iterator[Draft]:
+def drafts(scope: Scope, bound: list[Bound], vessels: Sequence[VesselSpec]) -> Iterator[Draft]:
     """All limits: the file's first, then the companions of channels, then the leak alarms of vessels."""
-    names: set[str] = set()
-    for name, table in file.limits.items():
+    for name, table in scope.file.limits.items():
         path = f"limits.{name}"
-        with problems.at(f"{path}.parameter", table.parameter):
-            declared = directory[table.parameter]
-            names.add(name)
-            yield Draft(name, path, _written(path, table, declared, directory, file, problems))
-    for draft in (*_of_channels(bound, directory), *_of_vessels(vessels, directory)):
-        yield draft
+        with scope.problems.at(f"{path}.parameter", table.parameter):
+            declared = scope.directory[table.parameter]
+            yield Draft(name, path, _written(scope, path, table, declared))
+    yield from _of_channels(bound, scope.directory)
+    yield from _of_vessels(vessels, scope.directory)
 
 
 def limits(found: list[Draft], ids: Ids, problems: Problems) -> tuple[Limit, ...]:
@@ -68,15 +60,9 @@ def limits(found: list[Draft], ids: Ids, problems: Problems) -> tuple[Limit, ...
     return made
 
 
-def _written(
-    path: str,
-    table: LimitTable,
-    declared: Declared,
-    directory: Directory,
-    file: BoardFile,
-    problems: Problems,
-) -> dict[str, Any]:
+def _written(scope: Scope, path: str, table: LimitTable, declared: Declared) -> dict[str, Any]:
     """A `[limits.NAME]` table in SI."""
+    problems = scope.problems
     levels: dict[str, float] = {}
     for level in LEVELS:
         text = getattr(table, level)
@@ -91,9 +77,9 @@ def _written(
     with problems.at(f"{path}.deadband", table.deadband):
         deadband = declared.difference(table.deadband)
     votes, of = (int(word) for word in table.votes.split(" of "))
-    _check_response(path, table, declared, votes, file, problems)
+    _check_response(scope, path, table, declared)
     return dict(
-        row=directory.row(declared.name),
+        row=scope.directory.row(declared.name),
         check=Check.LIMIT,
         **levels,
         deadband=deadband,
@@ -114,95 +100,80 @@ def _written(
     )
 
 
-def _check_response(
-    path: str, table: LimitTable, declared: Declared, votes: int, file: BoardFile, problems: Problems
-) -> None:
+def _check_response(scope: Scope, path: str, table: LimitTable, declared: Declared) -> None:
     """The worst case must lie within the `response` that the file promises."""
     if table.response is None:
         return
-    period_ns = round(1e9 / file.board.rate)
+    votes, period_ns = int(table.votes.split(" of ")[0]), scope.period_ns
     interval_ns = declared.interval_ns or period_ns
     worst_ns = worst_latency_ns(votes, interval_ns, table.on_delay, declared.timeout_ns, period_ns)
     if worst_ns > table.response:
-        problems.add(
+        scope.problems.add(
             f"{path}.response",
             ms(table.response),
-            f"cannot be kept: {votes} votes each {ms(interval_ns)} + on_delay {ms(table.on_delay)} + time-out"
-            f" {ms(declared.timeout_ns)} + one tick {ms(period_ns)} = {ms(worst_ns)}: ask for fewer votes, a shorter"
-            " delay or time-out, or a higher rate",
+            f"cannot be kept: {votes} votes each {ms(interval_ns)} + on_delay {ms(table.on_delay)}"
+            f" + time-out {ms(declared.timeout_ns)} + one tick {ms(period_ns)} = {ms(worst_ns)}:"
+            " ask for fewer votes, a shorter delay or time-out, or a higher rate",
         )
 
 
 def _of_channels(bound: list[Bound], directory: Directory) -> Iterator[Draft]:
     """Blindness is never health: bad, stale and stuck are alarms of their own."""
     for each in bound:
-        fault_row = directory.row(f"{each.name}.fault")
+        line, fault = each.options.line, f"{each.name}.fault"
         for name, channel in each.options.channels.items():
             at = f"{each.name}.{name}"
-            row = directory.row(at)
-            yield Draft(
+            yield _companion(
                 f"{at}.bad",
-                "",
-                dict(
-                    row=row,
-                    check=Check.QUALITY,
-                    severity=(COMPANION_SEVERITY,) * 4,
-                    n=3,
-                    m=3,
-                    off_n=3,
-                    report_row=fault_row,
-                    auto_ack=True,
-                    text=f"{each.name} gives no usable {name}",
-                    guidance=f"The data path or the instrument is bad, not the vessel. See {each.name}.fault"
-                    f" and the counts of line {each.options.line}.",
-                ),
+                row=directory.row(at),
+                check=Check.QUALITY,
+                n=3,
+                m=3,
+                off_n=3,
+                report_row=directory.row(fault),
+                text=f"{each.name} gives no usable {name}",
+                guidance=f"The data path or the instrument is bad, not the vessel. See {fault}"
+                f" and the counts of line {line}.",
             )
-            yield Draft(
+            yield _companion(
                 f"{at}.stale",
-                "",
-                dict(
-                    row=row,
-                    check=Check.STALE,
-                    severity=(COMPANION_SEVERITY,) * 4,
-                    max_age_ns=channel.stale_after,
-                    auto_ack=True,
-                    text=f"{each.name} has been silent on {name}",
-                    guidance=f"Look for the plug and the power of {each.name} and at line {each.options.line}.",
-                ),
+                row=directory.row(at),
+                check=Check.STALE,
+                max_age_ns=channel.stale_after,
+                text=f"{each.name} has been silent on {name}",
+                guidance=f"Look for the plug and the power of {each.name} and at line {line}.",
             )
             if channel.stuck_after is not None:
-                yield Draft(
+                yield _companion(
                     f"{at}.stuck",
-                    "",
-                    dict(
-                        row=directory.row(f"{at}.raw"),
-                        check=Check.FLAT_LINE,
-                        severity=(COMPANION_SEVERITY,) * 4,
-                        max_age_ns=channel.stuck_after,
-                        auto_ack=True,
-                        text=f"{each.name} repeats the same {name} to the last bit",
-                        guidance=f"A live {name} always shows some noise: {each.name} has frozen."
-                        " The leak estimate is blind.",
-                    ),
+                    row=directory.row(f"{at}.raw"),
+                    check=Check.FLAT_LINE,
+                    max_age_ns=channel.stuck_after,
+                    text=f"{each.name} repeats the same {name} to the last bit",
+                    guidance=f"A live {name} always shows some noise: {each.name} has frozen."
+                    " Leak estimates from it are blind.",
                 )
+
+
+def _companion(name: str, **keys: Any) -> Draft:
+    """It ends by itself: the operator has nothing to acknowledge once the data are back."""
+    return Draft(name, "", {"severity": (COMPANION_SEVERITY,) * 4, "auto_ack": True, **keys})
 
 
 def _of_vessels(vessels: Sequence[VesselSpec], directory: Directory) -> Iterator[Draft]:
     """A leak that is certain."""
     for vessel in vessels:
-        yield Draft(
-            f"{vessel.name}.leak",
-            "",
-            dict(
-                row=directory.row(f"{vessel.name}.leak_certainty"),
-                check=Check.LIMIT,
-                high=1.0,
-                severity=(LEAK_SEVERITY,) * 4,
-                off_n=3,
-                report_row=directory.row(f"{vessel.name}.leak_rate"),
-                report_limit=vessel.model.zero_leak_kg_per_s,
-                text=f"{vessel.name} is leaking",
-                guidance=f"See {vessel.name}.leak_rate, .hole and .time_to_limit, each with its error, and .onset"
-                " for how long. Shut off what feeds the leak if that can be done.",
-            ),
-        )
+        name = vessel.name
+        keys = {
+            "row": directory.row(f"{name}.leak_certainty"),
+            "check": Check.LIMIT,
+            "high": 1.0,
+            "severity": (LEAK_SEVERITY,) * 4,
+            "off_n": 3,
+            "report_row": directory.row(f"{name}.leak_rate"),
+            "report_limit": vessel.model.zero_leak_kg_per_s,
+            "text": f"{name} is leaking",
+            "guidance": f"See {name}.leak_rate, .hole and .time_to_limit, each with its error, and .onset for how"
+            " long. Shut off what feeds the leak if that can be done.",
+        }
+        yield Draft(f"{name}.leak", "", keys)

@@ -18,10 +18,11 @@ from fsw.board import ids as locks
 from fsw.board import instrument, limit, parameter, vessel
 from fsw.board.board import Board, HousekeepingSet, Line, SinkSpec
 from fsw.board.budget import Budget
-from fsw.board.parameter import Declared, Directory
+from fsw.board.parameter import Declared, Directory, Scope
 from fsw.board.problem import BoardErrors, Problem, Problems, did_you_mean, of_validation
 from fsw.board.schema import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, BoardFile, board_file
 from fsw.bus.poller import Counts
+from fsw.bus.port import Settings
 from fsw.packets import housekeeping
 from fsw.table import Parameter
 
@@ -121,14 +122,11 @@ def _resolve(path: Path, crc32: int, file: BoardFile, ids: locks.Ids, problems: 
             *parameter.of_executive(),
         ]
     )
+    scope = Scope(file, period_ns, directory, problems)
     channels = tuple(instrument.channels(bound, directory, problems))
-    vessels = vessel.specs(file, directory, problems)
-    drafts = list(limit.drafts(file, bound, vessels, directory, problems))
-    lines = tuple(
-        _line(name, file, settings, bound, directory, period_ns, problems)
-        for name in file.lines
-        if name in settings
-    )
+    vessels = vessel.specs(scope)
+    drafts = list(limit.drafts(scope, bound, vessels))
+    lines = tuple(_line(scope, name, port, bound) for name, port in settings.items())
     try:
         parameters = _numbered(directory.all, ids)
         limits = limit.limits(drafts, ids, problems)
@@ -174,27 +172,19 @@ def _check_names(file: BoardFile, problems: Problems) -> None:
             problems.add(path, None, f"{RESERVED_CHANNELS[channel]}: choose another name")
 
 
-def _line(
-    name: str,
-    file: BoardFile,
-    settings: dict[str, Any],
-    bound: list[instrument.Bound],
-    directory: Directory,
-    period_ns: int,
-    problems: Problems,
-) -> Line:
-    polls = instrument.polls(name, bound, directory, problems)
-    turns = instrument.turns(polls, file, name, settings[name].byte_ns)
-    budget = Budget(name, period_ns, turns)
+def _line(scope: Scope, name: str, settings: Settings, bound: list[instrument.Bound]) -> Line:
+    polls = instrument.polls(name, bound, scope.directory, scope.problems)
+    turns = instrument.turns(polls, scope.file, name, settings.byte_ns)
+    budget = Budget(name, scope.period_ns, turns)
     starved = budget.starved() if turns else None
     if starved:
-        problems.add(f"lines.{name}", None, f"cannot poll {starved} in time: {budget.advice()}")
+        scope.problems.add(f"lines.{name}", None, f"cannot poll {starved} in time: {budget.advice()}")
     return Line(
         name=name,
-        settings=settings[name],
+        settings=settings,
         polls=polls,
-        counts=Counts(*(directory.row(f"{name}.{count.name}") for count in dataclasses.fields(Counts))),
-        echo=file.lines[name].echo == "expect",
+        counts=Counts(*(scope.directory.row(f"{name}.{count.name}") for count in dataclasses.fields(Counts))),
+        echo=scope.file.lines[name].echo == "expect",
         budget=budget,
     )
 

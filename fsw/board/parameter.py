@@ -1,11 +1,11 @@
-"""Every parameter that a board leads to: its name, unit and what it means, in the order of the table's rows."""
+"""Every parameter that a board leads to: name, unit and what it means, in the order of the table's rows."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 
 from fsw.board import kinds
-from fsw.board.problem import did_you_mean
+from fsw.board.problem import Problems, did_you_mean
 from fsw.board.schema import QUANTITIES, BoardFile
 from fsw.bus.poller import Counts
 from fsw.quantity import Reference, parse, parse_pressure
@@ -21,7 +21,7 @@ EXECUTIVE = (
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A parameter before it has an id. `ambient_pa` adds to gauge values of a pressure to make them absolute."""
+    """A parameter before it has an id. `ambient_pa` makes gauge values of a pressure absolute."""
 
     name: str
     unit: str
@@ -65,6 +65,16 @@ def absolute(text: str, ambient_pa: float, reference: Reference) -> float:
             f"{text!r} is {level.reference}, but the instrument is {reference}: write it as {reference}"
         )
     return level.value_pa + ambient_pa
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What every step needs: the tables as written, the parameters they lead to, and where problems go."""
+
+    file: BoardFile
+    period_ns: int
+    directory: "Directory"
+    problems: Problems
 
 
 class Directory:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
@@ -78,44 +79,35 @@ def of_validation(error: ValidationError, model: type[BaseModel], data: object) 
     """The problems in pydantic's report on `data`, with TOML key paths and a suggestion for each unknown key."""
     problems = Problems()
     for item in error.errors(include_url=False):
-        path = _toml_path(item["loc"], data)
-        text, value = _PLAIN.get(item["type"], item["msg"].removeprefix("Value error, ")), item["input"]
-        if item["type"] == "missing":
-            value = None
-        elif item["type"] == "extra_forbidden":
-            known = _keys_at(model, item["loc"][:-1])
-            text, value = f"is not a key here; {did_you_mean(item['loc'][-1], known)}", None
-        elif item["type"] in ("union_tag_not_found", "union_tag_invalid"):
-            context = item.get("ctx", {})
-            key = str(context.get("discriminator", "")).strip("'")
-            kinds = [
-                kind.strip(" '") for kind in str(context.get("expected_tags", "")).split(",") if kind.strip()
-            ]
-            path = f"{path}.{key}"
-            if item["type"] == "union_tag_not_found":
-                kinds = _tags_at(model, item["loc"])
-                text, value = f"is missing; known kinds: {', '.join(kinds)}", None
-            else:
-                value = context.get("tag")
-                text = f"is not a kind that is built in; {did_you_mean(value, kinds)}"
-        elif isinstance(value, Mapping):
-            value = None
-        problems.add(path, value, text)
+        location, kind, value = item["loc"], item["type"], item["input"]
+        path = _toml_path(location, data)
+        text = _PLAIN.get(kind, item["msg"].removeprefix("Value error, "))
+        if kind == "extra_forbidden":
+            text = f"is not a key here; {did_you_mean(location[-1], _keys_at(model, location[:-1]))}"
+        elif kind == "union_tag_not_found":
+            path = f"{path}.{_discriminator(item)}"
+            text = f"is missing; built in: {', '.join(_tags_at(model, location))}"
+        elif kind == "union_tag_invalid":
+            path, value = f"{path}.{_discriminator(item)}", item["ctx"]["tag"]
+            text = f"is not built in; {did_you_mean(value, _tags_at(model, location))}"
+        written = kind != "missing" and not isinstance(value, Mapping)
+        problems.add(path, value if written else None, text)
     return problems
+
+
+def _discriminator(item: ErrorDetails) -> str:
+    return str(item["ctx"]["discriminator"]).strip("'")
 
 
 def _toml_path(location: tuple[int | str, ...], data: object) -> str:
     """The location without the tags of unions, which are no keys of the file."""
     parts: list[str] = []
-    for index, step in enumerate(location):
-        if step == "[key]":
-            continue
-        if isinstance(data, Mapping) and step in data:
-            data = data[step]
-        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
-            data = data[step]
-        elif index < len(location) - 1:
-            continue
+    for step in location:
+        try:
+            data = data[step]  # type: ignore[index]
+        except (LookupError, TypeError):
+            if step == "[key]" or step != location[-1]:
+                continue
         parts.append(str(step))
     return ".".join(parts)
 

@@ -7,9 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from fsw.board import kinds
-from fsw.board.parameter import Directory
-from fsw.board.problem import Problems, did_you_mean
-from fsw.board.schema import BoardFile
+from fsw.board.parameter import Scope
+from fsw.board.problem import did_you_mean
 from fsw.leak.detector import Detector, Settings
 from fsw.leak.thermal import Thermal
 from fsw.leak.vessel import Inputs, Model, Outputs
@@ -28,17 +27,15 @@ class VesselSpec:
     outputs: Outputs
 
 
-def specs(file: BoardFile, directory: Directory, problems: Problems) -> tuple[VesselSpec, ...]:
+def specs(scope: Scope) -> tuple[VesselSpec, ...]:
     """The vessels of the file."""
-    found = []
-    for name, options in file.vessels.items():
+    found, problems = [], scope.problems
+    for name, options in scope.file.vessels.items():
         path = f"vessels.{name}"
         kind = kinds.models()[options.model]
         before = len(problems)
         inputs = {
-            each.key: _input(
-                f"{path}.{each.key}", each.quantity, getattr(options, each.key), file, directory, problems
-            )
+            each.key: _input(scope, f"{path}.{each.key}", each.quantity, getattr(options, each.key))
             for each in kind.INPUTS
             if each.required or getattr(options, each.key) is not None
         }
@@ -47,7 +44,7 @@ def specs(file: BoardFile, directory: Directory, problems: Problems) -> tuple[Ve
             with problems.at(f"{path}.detector", None):
                 Detector(options.detector, model.zero_leak_kg_per_s)
             if len(problems) == before:
-                outputs = {each.name: directory.row(f"{name}.{each.name}") for each in kind.OUTPUTS}
+                outputs = {each.name: scope.directory.row(f"{name}.{each.name}") for each in kind.OUTPUTS}
                 found.append(
                     VesselSpec(
                         name, model, options.detector, options.thermal, Inputs(**inputs), Outputs(**outputs)
@@ -67,7 +64,7 @@ def describe(options: BaseModel) -> Iterator[tuple[str, str]]:
             for inner, text in describe(value):
                 yield f"{key}.{inner}", text
             continue
-        yield key, f"{_shown(value, unit_of(field.metadata))}{assumed}"
+        yield key, f"{_shown(value, unit_of(field))}{assumed}"
 
 
 def _shown(value: Any, unit: str) -> str:
@@ -87,24 +84,15 @@ def _shown(value: Any, unit: str) -> str:
     return f"{number} {unit}".strip()
 
 
-def _input(
-    path: str, quantity: str, channel: str, file: BoardFile, directory: Directory, problems: Problems
-) -> int:
+def _input(scope: Scope, path: str, quantity: str, channel: str) -> int:
     """The row of a channel that must measure `quantity`; a stand-in after a problem."""
-    instrument, _, name = channel.partition(".")
-    known = [
-        f"{instrument}.{name}"
-        for instrument, each in file.instruments.items()
+    measured = {
+        f"{instrument}.{name}": table.quantity
+        for instrument, each in scope.file.instruments.items()
         for name, table in each.channels.items()
-        if table.quantity == quantity
-    ]
-    if channel not in known:
-        table = file.instruments[instrument].channels.get(name) if instrument in file.instruments else None
-        what = (
-            f"measures {table.quantity}, not {quantity}"
-            if table
-            else f"is not a channel that measures {quantity}"
-        )
-        problems.add(path, channel, f"{what}; {did_you_mean(channel, known)}")
-        return 0
-    return directory.rows.get(channel, 0)
+    }
+    if measured.get(channel) != quantity:
+        known = [name for name, found in measured.items() if found == quantity]
+        what = f"measures {measured[channel]}" if channel in measured else "is not a channel"
+        scope.problems.add(path, channel, f"{what}; a {quantity} is needed; {did_you_mean(channel, known)}")
+    return scope.directory.rows.get(channel, 0)

@@ -137,6 +137,8 @@ class Port:
     def close(self) -> None:
         """For good. An attempt to open that hangs in the kernel is left to die with the process."""
         with self._handover:
+            if self._stop.is_set():  # descriptors are numbers: a second close would hit somebody else's
+                return
             self._stop.set()
             lines = [line for line in (self._line, self._fresh) if line is not None]
             self._line = self._fresh = None

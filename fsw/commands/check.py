@@ -1,6 +1,7 @@
 """`fsw check`: what a board file resolves to, or everything that is wrong with it."""
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -30,8 +31,8 @@ WRONG = 2  # exit code
 def command(board: str | None, schema: bool, as_json: bool) -> None:
     """Print what BOARD resolves to, or all of its errors (exit code 2).
 
-    BOARD is a file or the name of a shipped board. New parameters and alarms get their ids here: they are written to
-    BOARD.ids.toml beside the board, and never change again.
+    BOARD is a file or the name of a shipped board. New parameters and alarms get their ids here: they are
+    written to BOARD.ids.toml beside the board, and never change again.
     """
     if schema:
         click.echo(json.dumps(board_file().model_json_schema(), indent=2))
@@ -193,7 +194,7 @@ def _limits(board: Board) -> Grid:
             for name, value, severity in zip(
                 ("LL", "L", "H", "HH"), limit.levels, limit.severity, strict=True
             )
-            if value == value
+            if not math.isnan(value)
         ]
         if limit.check is not Check.LIMIT:
             after = f" {ms(limit.max_age_ns)}" if limit.max_age_ns else ""

@@ -77,12 +77,6 @@ def _printer(as_json: bool) -> Callable[[Report], None]:
 
 
 def _summary(kinds: Counter[str]) -> str:
-    damage = {"corrupted": "corrupted stretch", "torn": "torn tail"}
-    packets = sum(count for kind, count in kinds.items() if kind not in damage)
-    parts = [f"{packets} packets, {kinds['alarm']} of them alarms"]
-    parts += [
-        f"{kinds[kind]} {text}{'es' if kinds[kind] > 1 and kind == 'corrupted' else ''}"
-        for kind, text in damage.items()
-        if kinds[kind]
-    ]
-    return "; ".join(parts)
+    packets = kinds.total() - kinds["corrupted"] - kinds["torn"]
+    damage = f"{kinds['corrupted']} corrupted stretches, {kinds['torn']} torn tails"
+    return f"{packets} packets, {kinds['alarm']} of them alarms; {damage}"

@@ -11,11 +11,11 @@ from pydantic import BaseModel, ValidationError
 
 from fsw import assembly, lockstep
 from fsw.board import kinds
-from fsw.board.board import SinkSpec
-from fsw.board.load import Board, BoardErrors, load
+from fsw.board.board import Board, SinkSpec
+from fsw.board.load import BoardErrors, load
 from fsw.bus.port import Port
 from fsw.clock import LockstepClock, MonotonicClock
-from fsw.executive import Executive, SystemRefused
+from fsw.executive import Executive
 from fsw.notify import from_environment
 from fsw.sample import Quality
 from fsw.station import Outlet, Station
@@ -87,7 +87,9 @@ Examples:
 """
 )
 @click.argument("board")
-@click.option("--device", "devices", multiple=True, metavar="LINE=DEVICE", help="Use another device for a line.")
+@click.option(
+    "--device", "devices", multiple=True, metavar="LINE=DEVICE", help="Use another device for a line."
+)
 @click.option(
     "--sink",
     "sinks",
@@ -95,9 +97,17 @@ Examples:
     metavar="KIND:WHERE",
     help="Send packets there, and not to the board's own sinks: udp:HOST:PORT, serial:DEVICE, recorder:DIRECTORY.",
 )
-@click.option("--samples", is_flag=True, help="Send raw samples, TM[129,130], to every sink; recordings have them anyway.")
-@click.option("--lockstep", "bench", metavar="unix:PATH", help="Run in the time of a bench that listens there.")
-def command(board: str, devices: tuple[str, ...], sinks: tuple[str, ...], samples: bool, bench: str | None) -> None:
+@click.option(
+    "--samples",
+    is_flag=True,
+    help="Send raw samples, TM[129,130], to every sink; recordings have them anyway.",
+)
+@click.option(
+    "--lockstep", "bench", metavar="unix:PATH", help="Run in the time of a bench that listens there."
+)
+def command(
+    board: str, devices: tuple[str, ...], sinks: tuple[str, ...], samples: bool, bench: str | None
+) -> None:
     """Monitor the rig that BOARD describes: a file, or the name of a shipped board.
 
     Runs until SIGINT or SIGTERM. A line that is missing is waited for; what is wrong shows as alarms, not as an exit.
@@ -129,7 +139,7 @@ def command(board: str, devices: tuple[str, ...], sinks: tuple[str, ...], sample
                 raise click.BadParameter(f"{bench!r}: write unix:PATH", param_hint="--lockstep")
             peer = lockstep.connect(Path(path))
             run_in_lockstep(loaded, peer, open_sinks(loaded, specs, samples))
-    except (lockstep.Refused, SystemRefused) as error:
+    except (lockstep.LockstepError, OSError) as error:
         click.echo(f"fsw: {error}", err=True)
         sys.exit(1)
     logging.info("stopped")

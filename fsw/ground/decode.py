@@ -85,7 +85,7 @@ def report(stretch: Stretch, names: Names) -> Report:
         body = _body(frame, names)
     except PacketError as error:
         body = Report(
-            f"body not understood: {error}", "red", {"kind": "unknown", "error": str(error)} | _hex(frame)
+            f"body not understood: {error}", "red", {"kind": "unknown", "error": str(error), **_hex(frame)}
         )
     text = (
         f"{head['time']} {status:4} {frame.apid}#{frame.sequence:<5} TM[{frame.service},{frame.subservice}]"

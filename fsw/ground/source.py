@@ -23,7 +23,7 @@ def is_stream(source: str) -> bool:
 
 
 def read(source: str, baud: int) -> Iterator[Stretch]:
-    """The stretches of FILE, udp:HOST:PORT or serial:DEVICE; offsets count bytes read. OSError, ValueError."""
+    """Stretches of FILE, udp:HOST:PORT or serial:DEVICE; offsets count bytes read. OSError, ValueError."""
     kind, _, where = source.partition(":")
     if kind == "udp" and is_stream(source):
         return _read_udp(where)
@@ -33,7 +33,7 @@ def read(source: str, baud: int) -> Iterator[Stretch]:
 
 
 class Unstuffer:
-    """Bytes of a telemetry line in, stretches out: COBS frames between zero bytes, of a packet's size at most."""
+    """Bytes of a telemetry line in, stretches out: COBS frames between zero bytes, each of bounded size."""
 
     def __init__(self) -> None:
         self._begun = bytearray()

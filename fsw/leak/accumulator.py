@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from fsw.leak import orifice
 from fsw.leak.detector import Settings
 from fsw.leak.fluid import Liquid
+from fsw.leak.state import NEVER, PRESSURE, TEMPERATURE, Input, Inventory, Output, State, TimeLeft
 from fsw.leak.state import OUTPUTS as COMMON_OUTPUTS
-from fsw.leak.state import PRESSURE, TEMPERATURE, Consequence, Input, Inventory, Output, State
 from fsw.leak.thermal import Thermal
 from fsw.quantity import (
     AbsolutePressure,
@@ -148,23 +148,27 @@ class Model:
         )
         return Inventory(kg, sigma_kg, noise_kg, self._scale(state), kg_per_k, unseen)
 
-    def consequence(self, state: State, rate_kg_per_s: Measured) -> Consequence:
-        """The hole; times by the present flow, falling as sqrt(p - p_out) while the gas expands with `long_exponent`.
+    def hole(self, state: State, inventory: Inventory, rate_kg_per_s: Measured) -> Measured:
+        """Diameter of the equivalent short round hole; `rate_kg_per_s` with its whole error."""
+        density = self.liquid.density_at(state.temperature_k.value)
+        return orifice.hole_m(
+            rate_kg_per_s, self.cd, orifice.liquid_flux(state.pressure_pa.value, self.outside_pa, density)
+        )
+
+    def time_left(self, state: State, inventory: Inventory, rate_kg_per_s: Measured) -> TimeLeft:
+        """By the present flow, which falls as sqrt(p - p_out) while the gas expands with `long_exponent`.
 
         Bands: noise of the rate, gas volume (which scales rate and gas alike), both exponents, usable volume.
         """
         rate = rate_kg_per_s
         p = state.pressure_pa.value
+        if rate.value <= 0:
+            return TimeLeft(NEVER, NEVER)
         density = self.liquid.density_at(state.temperature_k.value)
-        scaled = Measured(rate.value, math.hypot(rate.sigma, rate.value * self._scale(state)))
-        hole = orifice.hole_m(scaled, self.cd, orifice.liquid_flux(p, self.outside_pa, density))
-        if rate.value <= 0 or p <= 0:
-            never = Measured(math.inf, math.nan)
-            return Consequence(hole, never, never)
         flow = rate.value / density
         relative = math.hypot(rate.sigma / rate.value, self._exponent_scale(state))
         gas_m3 = self.gas_now_m3(state)
-        lost = self.volume_m3.value - self.inventory(state).kg / density
+        lost = self.volume_m3.value - inventory.kg / density
         usable = self.usable_m3
 
         def to_limit(gas_share: float, k: float, _: float) -> float:
@@ -176,7 +180,7 @@ class Model:
             left = usable.value + more - lost
             return orifice.liquid_time_s(flow * gas_share, left, gas_m3 * gas_share, k, p, self.outside_pa)
 
-        return Consequence(hole, self._banded(to_limit, relative), self._banded(to_empty, relative))
+        return TimeLeft(self._banded(to_limit, relative), self._banded(to_empty, relative))
 
     def _banded(self, time_s: Callable[[float, float, float], float], relative: float) -> Measured:
         """The time with its standard error, from one step in each of what it depends on."""

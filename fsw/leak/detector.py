@@ -42,7 +42,7 @@ class Settings(BaseModel):
         json_schema_extra={"default": ["2 s", "4 s", "...", "1024 s", "30 min"]},
     )
     samples: int = Field(
-        default=512, ge=64, le=16384, description="most samples in a window; denser ones are averaged"
+        default=64, ge=32, le=4096, description="most samples in a window; denser ones are averaged"
     )
     k: float = Field(
         default=6.5, ge=3.0, le=20.0, allow_inf_nan=False, description="standard errors that make it certain"
@@ -100,7 +100,7 @@ class Slope(NamedTuple):
 
 
 class Detector:
-    """Slopes of one vessel's inventory. A few microseconds a sample, about 8 kB a window."""
+    """Slopes of one vessel's inventory. A few microseconds a sample, about 1 kB a window."""
 
     def __init__(self, settings: Settings, zero_leak_kg_per_s: float) -> None:
         if list(settings.windows) != sorted(set(settings.windows)):
@@ -108,15 +108,16 @@ class Detector:
         self.settings = settings
         self.zero_leak_kg_per_s = zero_leak_kg_per_s
         self._windows = [Window(window_ns, settings.samples) for window_ns in settings.windows]
+        self._noise = Noise()
+        self._time_ns: int | None = None
         self._onset: tuple[int, float] | None = None  # time_ns, sigma_s
-        self.restart()
 
     def restart(self) -> None:
         """Forget the inventory. The onset of a leak that was certain is kept until it is refuted."""
         for window in self._windows:
             window.clear()
-        self._noise = Noise()
-        self._time_ns: int | None = None
+        self._noise.pause()
+        self._time_ns = None
 
     def push(self, time_ns: int, inventory_kg: float, sigma_kg: float, drift: Drift = NO_DRIFT) -> Verdict:
         """Take one good inventory, later than the last, with the noise declared for one sample; constant time."""
@@ -124,8 +125,13 @@ class Detector:
             self.restart()
         self._time_ns = time_ns
         self._noise.push(time_ns, inventory_kg, sigma_kg)
-        for window in self._windows:
-            window.push(time_ns, inventory_kg)
+        mean_ns, mean_kg, weight = time_ns, inventory_kg, 1
+        for (
+            window
+        ) in self._windows:  # each is fed with the means of the one before: a long one costs next to nothing
+            if not window.push(mean_ns, mean_kg, weight):
+                break
+            mean_ns, mean_kg, weight = window.mean_ns, window.mean, window.weight
         return self._judge(time_ns, sigma_kg, drift)
 
     def _judge(self, time_ns: int, sigma_kg: float, drift: Drift) -> Verdict:
@@ -147,25 +153,26 @@ class Detector:
         return Verdict(True, best.rate, math.hypot(best.sigma, unseen), certainty, onset_s, sigma_onset_s)
 
     def _slopes(self, sigma_kg: float) -> list[Slope]:
-        """The filled windows, shortest first. None is more certain than the noise allows that is declared or measured."""
-        density = self._noise.density(sigma_kg) * math.sqrt(12)  # Var slope = 12 sigma^2 dt / span^3
+        """The filled windows, shortest first; none more certain than the noise allows, declared or measured."""
+        density = self._noise.density(sigma_kg)
         return [
-            Slope(-w.slope, max(w.sigma, density / (w.span_s * math.sqrt(w.span_s)), SIGMA_MIN), w.span_s)
+            Slope(-w.slope, max(w.sigma, density * w.white, SIGMA_MIN), w.span_s)
             for w in self._windows
             if w.filled
         ]
 
     def _certainty(self, seen: list[Slope], drift: Drift) -> float:
         """The best evidence among windows that no shorter one refutes: a step of long ago is not a leak."""
+        k, zero = self.settings.k, self.zero_leak_kg_per_s
         low, high, best = -math.inf, math.inf, -math.inf
         for rate, sigma, span_s in seen:
-            reach = REFUTED_SIGMA * sigma
-            if rate + reach < low or rate - reach > high:
+            least, most = rate - REFUTED_SIGMA * sigma, rate + REFUTED_SIGMA * sigma
+            if most < low or least > high:
                 continue
-            low, high = max(low, rate - reach), min(high, rate + reach)
-            best = max(
-                best, (rate - self.zero_leak_kg_per_s - drift.over(span_s)) / (self.settings.k * sigma)
-            )
+            low = least if least > low else low  # a third of the time of max() and min()
+            high = most if most < high else high
+            evidence = (rate - zero - drift.over(span_s)) / (k * sigma)
+            best = evidence if evidence > best else best
         return best
 
     def _date(self, time_ns: int, present: Slope, longer: list[Slope], unseen_kg_per_s: float) -> None:
@@ -174,7 +181,7 @@ class Detector:
         A leak of constant rate that began x window lengths ago, after none, leaves the share y = 3 x^2 - 2 x^3 of its
         slope in the window: where the level before and the present line cross.
         """
-        if present.rate <= 0:
+        if present.rate < self.settings.k * present.sigma:  # its share of another slope would be noise
             return
         for rate, sigma, span_s in longer:
             y = rate / present.rate
@@ -191,7 +198,9 @@ def _agreeing(seen: list[Slope]) -> int:
     """How many windows, from the shortest on, have a rate in common."""
     low, high = -math.inf, math.inf
     for count, (rate, sigma, _) in enumerate(seen):
-        low, high = max(low, rate - DISAGREES_SIGMA * sigma), min(high, rate + DISAGREES_SIGMA * sigma)
+        least, most = rate - DISAGREES_SIGMA * sigma, rate + DISAGREES_SIGMA * sigma
+        low = least if least > low else low
+        high = most if most < high else high
         if low > high:
             return count
     return len(seen)

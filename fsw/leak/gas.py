@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from fsw.leak import orifice
 from fsw.leak.detector import Settings
 from fsw.leak.fluid import GASES, MOLAR_GAS_CONSTANT, ZERO_CELSIUS_K, Gas, GasName
-from fsw.leak.state import OUTPUTS, PRESSURE, TEMPERATURE, Consequence, Inventory, State
+from fsw.leak.state import NEVER, OUTPUTS, PRESSURE, TEMPERATURE, Inventory, State, TimeLeft
 from fsw.leak.thermal import Thermal
 from fsw.quantity import (
     AbsolutePressure,
@@ -77,19 +77,19 @@ class Model:
         noise_kg = abs(kg) * math.hypot(p.sigma / p.value, t.sigma / t.value) if p.value else math.nan
         return Inventory(kg, math.hypot(noise_kg, kg * scale), noise_kg, scale, kg / t.value, 0.0)
 
-    def consequence(self, state: State, rate_kg_per_s: Measured) -> Consequence:
-        """The sharp-edged hole, and isothermal decay through it. The volume cancels in the time: m / mdot does not know it."""
-        p, t = state.pressure_pa.value, state.temperature_k.value
+    def hole(self, state: State, inventory: Inventory, rate_kg_per_s: Measured) -> Measured:
+        """Diameter of the equivalent short round hole."""
+        flux = orifice.gas_flux(state.pressure_pa.value, self.outside_pa, state.temperature_k.value, self.gas)
+        return orifice.hole_m(rate_kg_per_s, self.cd, flux)
+
+    def time_left(self, state: State, inventory: Inventory, rate_kg_per_s: Measured) -> TimeLeft:
+        """Isothermal decay through a constant hole. m / mdot does not know the volume, nor does its error."""
         rate = rate_kg_per_s
-        scale = self.volume_m3.sigma / self.volume_m3.value
-        scaled = Measured(rate.value, math.hypot(rate.sigma, rate.value * scale))
-        flux = orifice.gas_flux(p, self.outside_pa, t, self.gas)
-        hole = orifice.hole_m(scaled, self.cd, flux)
         if rate.value <= 0:
-            return Consequence(hole, Measured(math.inf, math.nan))
-        tau_s = p * self.volume_m3.value / (self.gas.specific_constant * t) / rate.value
-        time_s = orifice.gas_time_s(tau_s, p, self.limit_pa, self.outside_pa, self.gas)
-        return Consequence(hole, Measured(time_s, time_s * rate.sigma / rate.value))
+            return TimeLeft(NEVER)
+        tau_s = inventory.kg / rate.value
+        time_s = orifice.gas_time_s(tau_s, state.pressure_pa.value, self.limit_pa, self.outside_pa, self.gas)
+        return TimeLeft(Measured(time_s, time_s * rate.sigma / rate.value))
 
 
 def model(options: Options) -> Model:

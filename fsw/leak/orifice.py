@@ -21,12 +21,12 @@ _NODES = (
 
 def psi(gamma: float) -> float:
     """The choked flow function: flux = psi p / sqrt(Rs T)."""
-    return math.sqrt(gamma) * (2 / (gamma + 1)) ** ((gamma + 1) / (2 * (gamma - 1)))
+    return float(math.sqrt(gamma) * (2 / (gamma + 1)) ** ((gamma + 1) / (2 * (gamma - 1))))
 
 
 def critical_ratio(gamma: float) -> float:
     """p_out / p at and below which the flow is choked: 0.528 for air."""
-    return (2.0 / (gamma + 1)) ** (gamma / (gamma - 1))
+    return float((2 / (gamma + 1)) ** (gamma / (gamma - 1)))
 
 
 def gas_flux(pressure_pa: float, outside_pa: float, temperature_k: float, gas: Gas) -> float:

@@ -27,13 +27,11 @@ class Inventory:
     unseen_kg_per_k: float  # for what follows the temperature and is not measured; 0 where nothing does
 
 
-@dataclass(frozen=True, slots=True)
-class Consequence:
-    """What a leak means: one standard error each. Times are inf where it will not come to that."""
+class TimeLeft(NamedTuple):
+    """How long a leaking vessel lasts; inf where it will not come to that, None where the model has no such end."""
 
-    hole_m: Measured
-    time_to_limit_s: Measured
-    time_to_empty_s: Measured | None = None
+    to_limit_s: Measured
+    to_empty_s: Measured | None = None
 
 
 class Input(NamedTuple):
@@ -63,4 +61,4 @@ OUTPUTS = (
     Output("hole", "m", "diameter of the round hole that explains the leak"),
     Output("time_to_limit", "s", "until the pressure is down to the vessel's limit"),
 )
-NOTHING = Measured(math.nan, math.nan)
+NEVER = Measured(math.inf, math.nan)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fsw.leak.detector import Drift, Settings, Verdict
-from fsw.leak.state import NOTHING, Consequence, Inventory, State
+from fsw.leak.state import NEVER, Inventory, State, TimeLeft
 from fsw.leak.thermal import NS_PER_S, Restlessness, Thermal
 from fsw.quantity import Measured
 from fsw.sample import Quality
@@ -22,8 +22,8 @@ FLAT_SAMPLES = 20  # fewer equal samples in a row are chance
 GOOD, UNCERTAIN, BAD = int(Quality.GOOD), int(Quality.UNCERTAIN), int(Quality.BAD)
 LOST = int(Quality.BAD | Quality.STALE)
 STALE = int(Quality.STALE)
+NOTHING_LOST = TimeLeft(NEVER, NEVER)
 TRUST = 0x0F  # the four bits of Quality that say how far; the others say where from
-NEVER = Measured(math.inf, math.nan)
 
 
 class Model(Protocol):
@@ -36,8 +36,11 @@ class Model(Protocol):
     def inventory(self, state: State) -> Inventory:
         """How much is in it; NaN where the state has no meaning for it."""
 
-    def consequence(self, state: State, rate_kg_per_s: Measured) -> Consequence:
-        """What a leak means; the rate comes with the error of noise and drift only, the model adds its own."""
+    def hole(self, state: State, inventory: Inventory, rate_kg_per_s: Measured) -> Measured:
+        """Diameter in m that explains a rate, which comes with its whole error."""
+
+    def time_left(self, state: State, inventory: Inventory, rate_kg_per_s: Measured) -> TimeLeft:
+        """How long it lasts; the rate comes with the error of noise and drift only, for the model's own may cancel."""
 
 
 class Detector(Protocol):
@@ -180,18 +183,18 @@ class Vessel:
         self, time_ns: int, table: Table, state: State, inventory: Inventory, verdict: Verdict, quality: int
     ) -> None:
         rows = self._outputs
-        rate, sigma = verdict.rate_kg_per_s, verdict.sigma_kg_per_s
-        table.write(rows.leak_rate, rate, math.hypot(sigma, rate * inventory.scale), time_ns, quality)
-        table.write(rows.leak_certainty, verdict.certainty, 0.0, time_ns, quality)
-        dated = quality if math.isfinite(verdict.onset_s) else quality ^ (GOOD | UNCERTAIN)
-        table.write(rows.onset, verdict.onset_s, verdict.sigma_onset_s, time_ns, dated)
-        meant = self._model.consequence(state, Measured(rate, sigma))
-        leaking = verdict.certainty >= 1.0
-        self._put(rows.hole, table, meant.hole_m, time_ns, quality)
-        self._put(rows.time_to_limit, table, meant.time_to_limit_s if leaking else NEVER, time_ns, quality)
-        if rows.time_to_empty is not None:
-            to_empty = meant.time_to_empty_s or NOTHING
-            self._put(rows.time_to_empty, table, to_empty if leaking else NEVER, time_ns, quality)
+        rate = Measured(verdict.rate_kg_per_s, verdict.sigma_kg_per_s)
+        scaled = Measured(rate.value, math.hypot(rate.sigma, rate.value * inventory.scale))
+        time_left = NOTHING_LOST
+        if verdict.certainty >= 1.0:
+            time_left = self._model.time_left(state, inventory, rate)
+        self._put(rows.leak_rate, table, scaled, time_ns, quality)
+        self._put(rows.leak_certainty, table, Measured(verdict.certainty, 0.0), time_ns, quality)
+        self._put(rows.onset, table, Measured(verdict.onset_s, verdict.sigma_onset_s), time_ns, quality)
+        self._put(rows.hole, table, self._model.hole(state, inventory, scaled), time_ns, quality)
+        self._put(rows.time_to_limit, table, time_left.to_limit_s, time_ns, quality)
+        if rows.time_to_empty is not None and time_left.to_empty_s is not None:
+            self._put(rows.time_to_empty, table, time_left.to_empty_s, time_ns, quality)
 
     @staticmethod
     def _put(row: int, table: Table, measured: Measured, time_ns: int, quality: int) -> None:

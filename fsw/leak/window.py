@@ -1,18 +1,19 @@
-"""One sliding least-squares slope with a bounded number of samples, whatever the rate: dense samples are averaged first."""
+"""One sliding least-squares slope with a bounded number of samples, whatever the rate: dense ones are averaged first."""
 
+import math
 from typing import Any
 
 from fsw._core import ffi, lib
 
 MIN_SAMPLES = 12  # below, a slope's own standard error is a guess
 FILLED = 0.9  # share of the window that must lie between the oldest and the newest sample
+SQRT_12 = math.sqrt(12)
 
 
 class Window:
     """The slope of the last `window_ns`, from at most `samples` means of what was pushed."""
 
     def __init__(self, window_ns: int, samples: int) -> None:
-        self.window_s = window_ns / 1e9
         self._filled_ns = int(FILLED * window_ns)
         self._step_ns = window_ns // samples
         self._ring: Any = ffi.new("ull_slope_sample[]", samples + 2)
@@ -25,33 +26,38 @@ class Window:
     def clear(self) -> None:
         """Forget every sample."""
         lib.ull_slope_clear(self._slope)
-        self.slope = self.sigma = self.span_s = 0.0  # per second; sigma is AR(1)-inflated
         self.filled = False
+        self.slope = self.sigma = math.nan  # per second; sigma is inflated for AR(1) noise
+        self.span_s = self.white = (
+            math.nan
+        )  # white: standard error that noise of 1 per sqrt(Hz) gives the slope
+        self.mean_ns, self.mean, self.weight = 0, 0.0, 0  # the last mean, and of how many samples
         self._due_ns = 0
-        self._first: tuple[int, float] | None = None
-        self._sum_ns = self._count = 0
-        self._sum = 0.0
+        self._ns, self._sum, self._count = 0, 0.0, 0
+        self._first_ns, self._first = 0, 0.0
 
-    def push(self, time_ns: int, value: float) -> bool:
-        """Take a sample, later than the last; True when `slope`, `sigma`, `span_s` and `filled` were renewed."""
-        if self._first is None:
-            self._first = (time_ns, value)
-        first_ns, first = self._first
-        self._sum_ns += time_ns - first_ns
-        self._sum += value - first
-        self._count += 1
+    def push(self, time_ns: int, value: float, weight: int = 1) -> bool:
+        """Take a mean of `weight` samples, later than the last; True when it led to a new mean of its own and a new slope."""
+        if self._count == 0:
+            self._first_ns, self._first = time_ns, value
+        self._ns += weight * (time_ns - self._first_ns)
+        self._sum += weight * (value - self._first)
+        self._count += weight
         if time_ns < self._due_ns:
             return False
         self._due_ns = time_ns + self._step_ns
-        lib.ull_slope_push(
-            self._slope, first_ns + self._sum_ns // self._count, first + self._sum / self._count
-        )
-        self._first = None
-        self._sum_ns = self._count = 0
-        self._sum = 0.0
+        self.mean_ns = self._first_ns + self._ns // self._count
+        self.mean = self._first + self._sum / self._count
+        self.weight = self._count
+        self._ns, self._sum, self._count = 0, 0.0, 0
+        lib.ull_slope_push(self._slope, self.mean_ns, self.mean)
         fit = self._fit
         lib.ull_slope_result(self._slope, fit)
-        self.filled = fit.span_ns >= self._filled_ns and fit.count >= MIN_SAMPLES
+        span_ns = fit.span_ns
+        self.filled = span_ns >= self._filled_ns and fit.count >= MIN_SAMPLES
         if self.filled:
-            self.slope, self.sigma, self.span_s = fit.slope_per_s, fit.sigma_slope_per_s, fit.span_ns / 1e9
+            self.slope, self.sigma, self.span_s = fit.slope_per_s, fit.sigma_slope_per_s, span_ns / 1e9
+            self.white = SQRT_12 / (
+                self.span_s * math.sqrt(self.span_s)
+            )  # Var slope = 12 sigma^2 dt / span^3
         return True

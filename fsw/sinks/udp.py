@@ -18,7 +18,12 @@ def address(text: str) -> tuple[str, int]:
         raise ValueError(
             f'{text!r}: must be "host:port" with a port from 1 to 65535, such as "192.168.1.20:10025"'
         )
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"{host!r} cannot be the name of a host: {error}") from None
+    return host, int(port)
 
 
 def _checked(text: str) -> str:
@@ -100,7 +105,7 @@ class Sink:
 
     def _resolve(self) -> None:
         while not self._closed.is_set():
-            with contextlib.suppress(OSError, UnicodeError):
+            with contextlib.suppress(OSError):
                 self._peer = self._look_up(0)
                 return
             self._closed.wait(RESOLVE_AGAIN_S)

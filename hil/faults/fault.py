@@ -35,14 +35,14 @@ class Gate:
     def __init__(self, fault: Fault, rng: np.random.Generator) -> None:
         self._fault = fault
         self._rng = rng
-        self._left = math.inf if fault.count is None else fault.count
+        self.left = math.inf if fault.count is None else fault.count
 
     def strikes(self, now_ns: int) -> bool:
         """Counts as a strike when True."""
         fault = self._fault
-        if now_ns < fault.at or (fault.until is not None and now_ns >= fault.until) or not self._left:
+        if now_ns < fault.at or (fault.until is not None and now_ns >= fault.until) or not self.left:
             return False
         if fault.probability < 1 and self._rng.random() >= fault.probability:
             return False
-        self._left -= 1
+        self.left -= 1
         return True

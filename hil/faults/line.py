@@ -1,6 +1,5 @@
 """Faults of a whole line: what is done to its wire at an instant, and who babbles on it."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -96,7 +95,6 @@ class Babbler:
         self._rng = rng
         self._next_ns = fault.at
         self._gate = Gate(fault, rng)
-        self._left = math.inf if fault.count is None else fault.count
 
     @property
     def forgeries(self) -> Mapping[str, Forgery]:
@@ -107,7 +105,7 @@ class Babbler:
     def next_wake_ns(self) -> int | None:
         """Its next outburst."""
         over = self._fault.until is not None and self._next_ns >= self._fault.until
-        return None if over or not self._left else self._next_ns
+        return None if over or not self._gate.left else self._next_ns
 
     def received(self, data: bytes, now_ns: int) -> None:
         """It does not listen."""
@@ -119,5 +117,4 @@ class Babbler:
         self._next_ns += self._fault.every
         if not self._gate.strikes(now_ns):
             return b""
-        self._left -= 1
         return self._rng.bytes(self._fault.bytes)

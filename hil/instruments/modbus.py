@@ -187,7 +187,7 @@ def big_endian(kind: str, value: float) -> bytes:
 
 
 def in_order(big: bytes, order: str) -> bytes:
-    """A big-endian number as makers send it: CDAB words swapped, BADC bytes swapped within words, DCBA both."""
+    """A big-endian number as makers send it: CDAB words swapped, BADC bytes within words, DCBA both."""
     words = [big[i : i + 2] for i in range(0, len(big), 2)]
     if order in ("CDAB", "DCBA"):
         words.reverse()

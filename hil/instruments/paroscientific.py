@@ -22,7 +22,7 @@ UNITS_PA: Mapping[str, tuple[int, float]] = {  # UN code and Pa
     "kPa": (4, 1e3),
     "MPa": (5, 1e6),
     "inHg": (6, 3386.389),
-    "mmHg": (7, 133.3224),
+    "mmHg": (7, 133.322387),
     "mH2O": (8, 9806.65),
 }
 _ZERO_DEG_C_K = 273.15

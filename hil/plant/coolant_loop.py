@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hil.quantity import Density, Duration, Number, PerKelvin, Pressure, Temperature, TemperatureSpan, Volume
 from hil.surroundings import Hole, changes_ns, hole_area_m2, swung_k
-from hil.trajectory import Forecast, State, Trajectory
+from hil.trajectory import Forecast, Slope, State, Trajectory
 
 _LONGEST_STEP_S = 1.0
+_SHORTEST_STEP_S = 0.001
 _LONGEST_LOOK_AHEAD_S = 600.0
 
 
@@ -77,7 +78,7 @@ class Plant:
             options.temperature * options.gas_volume ** (options.gamma - 1),
         )
         self._trajectory = Trajectory(
-            lambda begin_ns, t, y: self._slope(hole_area_m2(options.leak, begin_ns), t, y),
+            lambda begin_ns, begin: self._slope_with(hole_area_m2(options.leak, begin_ns), begin),
             start,
             lambda begin_ns, y: self._step_ns(hole_area_m2(options.leak, begin_ns), begin_ns * 1e-9, y),
             changes_ns(options.leak),
@@ -91,7 +92,7 @@ class Plant:
             "gas_temperature": lambda: self._gas_k(*self._now()),
             "inventory": lambda: max(self._trajectory.state[0], 0.0),
             "liquid_volume": lambda: self._liquid_m3(*self._now()),
-            "leak": lambda: self._leak_kg_per_s(self._area_m2(), *self._now()),
+            "leak": self._told_leak_kg_per_s,
             "hole": lambda: math.sqrt(4 / math.pi * self._area_m2()),
             "time_to_limit": self._time_to_limit_s,
             "time_to_empty": self._time_to_empty_s,
@@ -110,6 +111,10 @@ class Plant:
 
     def _area_m2(self) -> float:
         return hole_area_m2(self._options.leak, self._trajectory.now_ns)
+
+    def _told_leak_kg_per_s(self) -> float:
+        t_s, state = self._now()
+        return self._leak_kg_per_s(self._area_m2(), t_s, state) if state[0] > 0 else 0.0
 
     def _radiator_k(self, t_s: float) -> float:
         radiator, mean_k = self._options.radiator, self._options.temperature
@@ -137,12 +142,16 @@ class Plant:
     def _leak_kg_per_s(self, area_m2: float, t_s: float, state: State) -> float:
         """Torricelli with a coefficient of discharge: mdot = Cd A sqrt(2 rho dp). Nothing comes back in."""
         head_pa = self._pressure_pa(t_s, state) - self._downstream_pa
-        if state[0] <= 0 or head_pa <= 0 or not area_m2:
+        if head_pa <= 0:
             return 0.0
         density = self._options.density / (
             1 + self._options.expansion * (state[1] - self._options.temperature)
         )
         return self._options.cd * area_m2 * math.sqrt(2 * density * head_pa)
+
+    def _slope_with(self, area_m2: float, begin: State) -> Slope:
+        open_m2 = area_m2 if begin[0] > 0 else 0.0
+        return lambda t_s, state: self._slope(open_m2, t_s, state)
 
     def _slope(self, area_m2: float, t_s: float, state: State) -> State:
         main_k_per_s = (self._radiator_k(t_s) - state[1]) / self._mixing_s
@@ -157,7 +166,9 @@ class Plant:
     def _step_ns(self, area_m2: float, t_s: float, state: State, longest_s: float = _LONGEST_STEP_S) -> int:
         leak_kg_per_s = self._leak_kg_per_s(area_m2, t_s, state)
         limits_s = [longest_s, 0.1 * self._mixing_s]
-        if leak_kg_per_s:
+        if leak_kg_per_s and state[0] > 0:
+            # The last step ends where the liquid does; the next one then begins dry.
+            limits_s.append(max(state[0] / leak_kg_per_s, _SHORTEST_STEP_S))
             # The gas, not the liquid, is the stiffer of the two: its volume must not grow by much within a
             # step.
             limits_s.append(0.02 * self._gas_m3(t_s, state) * self._options.density / leak_kg_per_s)
@@ -187,6 +198,6 @@ class Plant:
         return self._forecast.seconds_until(
             what,
             margin,
-            lambda _, t, y: self._slope(area_m2, t, y),
+            lambda _, begin: self._slope_with(area_m2, begin),
             lambda begin_ns, y: self._step_ns(area_m2, begin_ns * 1e-9, y, longest_s),
         )

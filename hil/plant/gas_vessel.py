@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hil.quantity import Duration, Number, Pressure, TemperatureSpan, Volume
 from hil.surroundings import Ambient, Hole, changes_ns, hole_area_m2
-from hil.trajectory import Forecast, State, Trajectory
+from hil.trajectory import Forecast, Slope, State, Trajectory
 
 GASES: dict[
     str, tuple[float, float]
@@ -21,6 +21,7 @@ GASES: dict[
     "argon": (208.13, 5 / 3),
 }
 _LONGEST_STEP_S = 1.0
+_SHORTEST_STEP_S = 0.02  # where inside and outside are nearly even: keeps the rattle about it below 1 Pa
 
 
 class Options(BaseModel):
@@ -56,7 +57,7 @@ class Plant:
         gas_k = options.ambient.at(0.0) + rise_k
         mass_kg = options.pressure * options.volume / (self._rs * gas_k)
         self._trajectory = Trajectory(
-            lambda begin_ns, t, y: self._slope(hole_area_m2(options.leak, begin_ns), t, y),
+            lambda begin_ns, _: self._slope_with(hole_area_m2(options.leak, begin_ns)),
             (mass_kg, gas_k),
             lambda begin_ns, y: self._step_ns(hole_area_m2(options.leak, begin_ns), begin_ns * 1e-9, y),
             changes_ns(options.leak),
@@ -102,6 +103,9 @@ class Plant:
         wall_k = self._options.ambient.at(t_s)
         return -cd_area_m2 * mass_flux(outside_pa, pressure_pa, wall_k, self._rs, self._gamma)
 
+    def _slope_with(self, area_m2: float) -> Slope:
+        return lambda t_s, state: self._slope(area_m2, t_s, state)
+
     def _slope(self, area_m2: float, t_s: float, state: State) -> State:
         """Energy balance of the gas: m cv dT = m cv (Tw - T)/tau - leak Rs T, incoming gas bringing its
         enthalpy cp Tw.
@@ -122,7 +126,12 @@ class Plant:
         leak_kg_per_s = abs(self._leak_kg_per_s(area_m2, t_s, state))
         limits_s = [longest_s]
         if leak_kg_per_s:
-            limits_s.append(0.02 * state[0] / leak_kg_per_s)
+            pressure_pa = self._pressure_pa(t_s, state)
+            uneven = abs(1 - self._options.outside / pressure_pa)
+            emptying_s = state[0] / leak_kg_per_s
+            limits_s.append(
+                max(0.02 * min(1.0, uneven) * emptying_s, min(_SHORTEST_STEP_S, 0.02 * emptying_s))
+            )
         if self._exchange_s:
             limits_s.append(0.1 * self._exchange_s)
         return round(min(limits_s) * 1e9)
@@ -135,7 +144,7 @@ class Plant:
         return self._forecast.seconds_until(
             "limit",
             lambda t, y: self._pressure_pa(t, y) - limit_pa,
-            lambda _, t, y: self._slope(area_m2, t, y),
+            lambda *_: self._slope_with(area_m2),
             lambda begin_ns, y: self._step_ns(area_m2, begin_ns * 1e-9, y, longest_s),
         )
 
