@@ -1,12 +1,9 @@
 """One poll over a pty, 8 bytes out and 9 in: Port + Poller + epoll against a blocking read in C, same slave, same run.
 
-    python bench/bench_poll.py [--rounds 20] [--polls 2000]
-
-Rounds of the three readers take turns; each round gives a median, and the table the medians of those. Byte times and gaps
-are 0: what is compared is what the program costs, not the wire.
+Rounds of the three readers take turns; each round gives a median, and the table the medians of those. Byte times
+and gaps are 0: what is compared is what the program costs, not the wire.
 """
 
-import argparse
 import os
 import select
 import shutil
@@ -24,9 +21,11 @@ from fsw.bus.port import Event, Port, Settings
 from fsw.bus.protocols import Exchange, modbus_rtu
 
 GOAL = 1.15
+ROUNDS = 20
+POLLS = 2000  # a round
 REPLY = bytes.fromhex("01 03 04 3F 81 B2 2D 12 B2")  # Keller 33X, P1 = 1.01325 bar
 
-# `slave FD` answers each 8 bytes with 9; `master FD POLLS` prints the median of a batch, in ns, for each line it is sent
+# `slave FD` answers each 8 bytes with 9; `master FD POLLS` prints the median of a batch in ns for each line of stdin
 C_PEER = r"""
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -160,10 +159,6 @@ def bare(fd: int, polls: int) -> Callable[[], float]:
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--rounds", type=int, default=20)
-    arguments.add_argument("--polls", type=int, default=2000)
-    options = arguments.parse_args()
     cpus = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         program = compile_peer(Path(folder))
@@ -173,7 +168,7 @@ def main() -> None:
         os.sched_setaffinity(slave.pid, {cpus[-1]})
         os.sched_setaffinity(0, {cpus[0]})
         master = subprocess.Popen(
-            [program, "master", str(near), str(options.polls)],
+            [program, "master", str(near), str(POLLS)],
             pass_fds=[near],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -185,12 +180,12 @@ def main() -> None:
         port = Port(Settings(os.ttyname(near)))
         port.start()
         readers = {
-            "Port + Poller + epoll": monitored(port, options.polls),
-            "os.write, os.read": bare(near, options.polls),
+            "Port + Poller + epoll": monitored(port, POLLS),
+            "os.write, os.read": bare(near, POLLS),
         }
         medians: dict[str, list[float]] = {"C write, read": [], **{name: [] for name in readers}}
         os.set_blocking(near, True)
-        for _ in range(options.rounds):
+        for _ in range(ROUNDS):
             master.stdin.write("\n")
             medians["C write, read"].append(float(master.stdout.readline()))
             for name, batch in readers.items():
@@ -200,7 +195,7 @@ def main() -> None:
             process.wait()
         port.close()
     c_ns = statistics.median(medians["C write, read"])
-    print(f"{options.rounds} rounds of {options.polls} polls, medians")
+    print(f"{ROUNDS} rounds of {POLLS} polls, medians")
     for name, found in medians.items():
         ns = statistics.median(found)
         print(f"  {name:24} {ns / 1000:7.2f} us  {ns / c_ns:5.2f}x")

@@ -3,7 +3,7 @@
  * Order of judgement, for each sample:
  *   1. No trust to begin with, not finite, outside low..high: BAD.
  *   2. A step beyond max_rate * dt + 6 sigma_min from the last accepted sample, or no accepted sample for
- *      max_age: BAD, until the third in a row that agrees with the one before it. If that is a step (a refill,
+ *      max_age: BAD, until the third in a row that agrees with the one before it. If it is a step (a refill,
  *      a gross leak), despiking and rate begin afresh. The very first sample is believed.
  *   3. An outlier of the Hampel filter: UNCERTAIN, and the median instead.
  *   4. Else accepted as it is, without lag. Only accepted samples enter the rate.

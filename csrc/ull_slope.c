@@ -199,37 +199,36 @@ ull_status ull_slope_run(const int64_t *time_ns, const double *value, size_t cou
     if (!time_ns || !value || !slope_per_s || window_ns < 1 || window_ns > ULL_SLOPE_WINDOW_MAX_NS)
         return ULL_ARGUMENT;
     if (count == 0) return ULL_OK;
-    line_sums sums = line_sum(time_ns, value, 0, 0);
+    line_sums sums = line_sum(time_ns, value, 0, 1);
     size_t oldest = 0;
     size_t renewed = 0; /* the newest sample when the sums were last taken afresh */
-    for (size_t i = 0; i < count; i++) {
+    slope_per_s[0] = NAN;
+    for (size_t i = 1; i < count; i++) {
         const int64_t now_ns = time_ns[i];
-        const double newest = value[i];
-        if (!isfinite(newest)) return ULL_ARGUMENT;
-        if (i > 0 && now_ns <= time_ns[i - 1]) return ULL_ORDER;
-        double gone_t = 0.0, gone_v = 0.0, gone_tt = 0.0, gone_tv = 0.0;
+        if (now_ns <= time_ns[i - 1]) return ULL_ORDER;
         for (; age_ns(now_ns, time_ns[oldest]) > (uint64_t)window_ns; oldest++) {
             const double t = (double)(time_ns[oldest] - sums.origin_ns);
             const double v = value[oldest] - sums.reference;
-            gone_t += t;
-            gone_v += v;
-            gone_tt += t * t;
-            gone_tv += t * v;
+            sums.t -= t;
+            sums.v -= v;
+            sums.tt -= t * t;
+            sums.tv -= t * v;
         }
         if (oldest > renewed) {
+            if (!isfinite(sums.v)) return ULL_ARGUMENT; /* one such value, and they stay so */
+            sums = line_sum(time_ns, value, oldest, i + 1);
             renewed = i;
-            sums = line_sum(time_ns, value, oldest, i);
-            gone_t = gone_v = gone_tt = gone_tv = 0.0;
+        } else {
+            const double t = (double)(now_ns - sums.origin_ns);
+            const double v = value[i] - sums.reference;
+            sums.t += t;
+            sums.v += v;
+            sums.tt += t * t;
+            sums.tv += t * v;
         }
-        const double t = (double)(now_ns - sums.origin_ns);
-        const double v = newest - sums.reference;
-        sums.t += t - gone_t;
-        sums.v += v - gone_v;
-        sums.tt += t * t - gone_tt;
-        sums.tv += t * v - gone_tv;
-        const double n = (double)(i - oldest + 1);
+        const double n = (double)(int64_t)(i - oldest + 1);
         const double per_ns = (n * sums.tv - sums.t * sums.v) / (n * sums.tt - sums.t * sums.t);
         slope_per_s[i] = i > oldest ? per_ns * NS_PER_S : NAN;
     }
-    return ULL_OK;
+    return isfinite(sums.v) ? ULL_OK : ULL_ARGUMENT;
 }

@@ -1,4 +1,4 @@
-"""The C core, built from `csrc/`. The headers there are its only declaration; a misspelled name fails at import or first call."""
+"""The C core, built from `csrc/`, whose headers are its only declaration."""
 
 from typing import Any
 

@@ -194,11 +194,11 @@ def parse_pressure(text: str) -> PressureLevel:
     """A pressure with its reference: "2 bar absolute", "30 psig", "3 bar sealed gauge"."""
     text = _text(text, "2 bar absolute")
     bare, reference = _reference(text)
+    value_pa = parse(bare, "Pa")
     if reference is None:
         raise ValueError(
             f'{text!r} does not say what it is measured against: "{text} absolute" or "{text} gauge"'
         )
-    value_pa = parse(bare, "Pa")
     if reference is Reference.ABSOLUTE and value_pa < 0:
         raise ValueError(f"{text!r} is below vacuum: an absolute pressure is 0 or more")
     return PressureLevel(value_pa, reference)

@@ -42,6 +42,8 @@ def number(value: float, unit: str, sigma: float = math.nan) -> str:
     """`value` to four digits with its unit, and its error when `sigma` is known: "0.79 +/- 0.06 mm"."""
     if math.isnan(value):
         return "-"
+    if math.isinf(value):
+        return "never" if unit == "s" and value > 0 else str(value)
     by = scale(unit, value)
     shown = value * by.factor + by.offset
     label = f" {by.label}" if by.label else ""

@@ -21,6 +21,7 @@ from hil.scenario import Case
 ALARMS_SHOWN = 8
 _TRUSTED = 1 | 2
 _SEVERITY_STYLES = {1: "dim", 2: "yellow", 3: "dark_orange", 4: "bold red"}
+_PLAIN_ROWS = ("inventory", "leak_rate", "hole", "time_to_empty")
 _VESSEL_ROWS = ("inventory", "leak_rate", "leak_certainty", "hole", "time_to_limit", "time_to_empty")
 
 
@@ -94,15 +95,24 @@ class LiveView:
         )
 
     def _line(self, now_ns: int) -> str:
-        """One line: the channels, and what is known of each vessel."""
-        parts = [f"{name} {self._value(name)}" for name in self._rows if self._value(name) != "-"]
-        return f"{instant(now_ns):>9}  " + "  ".join(parts)
+        """One line: the channels, and of each vessel that leaks what follows from it."""
+        said = [f"{name} {self._value(name, with_sigma=False)}" for name in self._channel_rows()]
+        for vessel in self._case.board.file.vessels:
+            certainty = self._reports.get(f"{vessel}.leak_certainty")
+            if certainty is None or not certainty.value >= 1:  # NaN: cannot tell
+                said.append(f"{vessel}: no leak seen")
+                continue
+            names = [f"{vessel}.{row}" for row in _PLAIN_ROWS if f"{vessel}.{row}" in self._reports]
+            said.append(f"{vessel} leaks: " + ", ".join(self._value(name) for name in names))
+        return f"{instant(now_ns):>9}  " + "; ".join(said)
 
-    def _value(self, name: str) -> str:
+    def _value(self, name: str, *, with_sigma: bool = True) -> str:
         report = self._reports.get(name)
         if report is None:
             return "-"
-        return number(report.value, self._background.units.get(name, ""), report.sigma)
+        return number(
+            report.value, self._background.units.get(name, ""), report.sigma if with_sigma else math.nan
+        )
 
     def _truth(self, name: str, now_ns: int) -> str:
         truth = self._background.truth_of(name)

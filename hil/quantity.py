@@ -43,9 +43,7 @@ def span(value: object, unit: str) -> float:
 
 
 def base_si(value: object) -> float:
-    """`value` in the SI base unit of whatever it measures: "1 bar" and "100 kPa" are 1e5. For what fits any
-    channel.
-    """
+    """`value` in the SI base unit of whatever it measures: "1 bar" and "100 kPa" are 1e5. For what fits any channel."""
     if not isinstance(value, str):
         return si(value, "")
     number = _NUMBER.match(value)

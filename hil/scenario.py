@@ -22,7 +22,6 @@ from hil import expect, faults, instruments, plant, quantity, sensor
 from hil.quantity import Duration
 from hil.wiring import DIALECTS
 
-
 _T = TypeVar("_T")
 
 

@@ -1,6 +1,4 @@
-"""A state moving through time under dy/dt = slope(t, y): classical fourth-order Runge-Kutta on a chain of
-steps.
-"""
+"""A state moving through time under dy/dt = slope(t, y): classical fourth-order Runge-Kutta on a chain of steps."""
 
 import bisect
 import math

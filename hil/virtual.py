@@ -24,6 +24,8 @@ class VirtualRun:
         self._actions = rig.actions(dict(zip(lines, self._wires, strict=True)))
         self._now_ns = 0
         self._wake_ns = 0  # when the program wants to be told the time
+        # When each wire wants to be asked; kept, since it changes only when a wire is touched.
+        self._due_ns = [wire.next_wake_ns for wire in self._wires]
 
     def go(self, watch: Callable[[Recording], None], watch_ns: int) -> None:
         """From 0 to the end; `watch` is called every `watch_ns`. LockstepError when the program fails."""
@@ -56,8 +58,7 @@ class VirtualRun:
         next_ns = min(next_ns, self._wake_ns)
         if self._actions:
             next_ns = min(next_ns, self._actions[0][0])
-        for wire in self._wires:
-            due_ns = wire.next_wake_ns
+        for due_ns in self._due_ns:
             if due_ns is not None and due_ns < next_ns:
                 next_ns = due_ns
         return next_ns
@@ -67,15 +68,16 @@ class VirtualRun:
         before = [wire.plugged for wire in self._wires]
         self._actions.pop(0)[1](self._now_ns)
         for line, wire in enumerate(self._wires):
+            self._due_ns[line] = wire.next_wake_ns
             if wire.plugged != before[line]:
                 self._tell(Kind.OPENED if wire.plugged else Kind.LOST, line)
 
     def _deliver(self) -> None:
         """What the instruments have sent by now."""
-        for line, wire in enumerate(self._wires):
-            due_ns = wire.next_wake_ns
+        for line, due_ns in enumerate(self._due_ns):
             if due_ns is not None and due_ns <= self._now_ns:
-                data = wire.due(self._now_ns)
+                data = self._wires[line].due(self._now_ns)
+                self._due_ns[line] = self._wires[line].next_wake_ns
                 if data:
                     self._tell(Kind.DATA, line, data)
 
@@ -85,5 +87,6 @@ class VirtualRun:
         for item, index, data in items:
             if item == WRITE:
                 self._wires[index].received(data, now_ns)
+                self._due_ns[index] = self._wires[index].next_wake_ns
             else:
                 self._recording.packets.append((now_ns, data))

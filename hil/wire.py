@@ -21,9 +21,7 @@ _PTY_READ_BYTES = 4096
 
 
 def byte_ns(baud: int, format: str) -> int:
-    """Time of one byte on the wire: start bit, data, parity and stop bits of `format` ("8N1", "8E1", "7E1",
-    "8N2").
-    """
+    """Time of one byte on the wire: start bit, data, parity and stop bits of `format` ("8N1", "8E1", "7E1", "8N2")."""
     match = _FORMAT.fullmatch(format)
     if not match or baud <= 0:
         raise ValueError(f"baud {baud}, format {format!r}: expected a positive rate and a format like 8N1")
@@ -31,7 +29,7 @@ def byte_ns(baud: int, format: str) -> int:
     return round(bits * 1e9 / baud)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Sending:
     """Bytes on their way; `sender` None is the host. `told`: how many of them the line has delivered."""
 
@@ -105,9 +103,7 @@ class Line:
         return begin_ns + len(data) * self._byte_ns
 
     def _collide(self, first: _Sending, second: _Sending) -> None:
-        """Both drive the pair; which level wins is anybody's guess, so the guess is the same each time: 0
-        wins.
-        """
+        """Both drive the pair; which level wins is anybody's guess, so the guess is the same each time: 0 wins."""
         for i in range(len(second.data)):
             for j in range(len(first.data)):
                 apart_ns = second.begin_ns + i * self._byte_ns - first.begin_ns - j * self._byte_ns
@@ -128,9 +124,7 @@ class Line:
 
 
 class MemoryWire:
-    """A line in virtual time. The bench hands bytes to and fro, and says LOST and OPENED when it unplugs and
-    plugs.
-    """
+    """A line in virtual time. The bench hands bytes to and fro, and says LOST and OPENED when it unplugs and plugs."""
 
     def __init__(self, line: Line) -> None:
         self.line = line

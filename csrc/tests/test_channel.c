@@ -120,6 +120,21 @@ static void an_impossible_step_is_bad_until_three_agree(void) {
     CHECK(r.quality[RATE] == ULL_UNCERTAIN && isnan(r.value[RATE])); /* not the slope of the step */
 }
 
+static void a_step_is_judged_by_the_time_that_it_had(void) {
+    for (int periods = 1; periods <= 3; periods++) {
+        const double possible = 1e4 * periods + 6.0 * NOISE;
+        for (int beyond = 0; beyond <= 1; beyond++) {
+            rig r;
+            power_up(&r);
+            fill(&r, 5e5);
+            const double last = r.value[ROW];
+            r.now_ns += (periods - 1) * PERIOD_NS;
+            CHECK(next(&r, last + possible + (beyond ? 1.0 : -1.0), ULL_GOOD) ==
+                  (beyond ? ULL_BAD : ULL_UNCERTAIN)); /* possible, but a spike all the same */
+        }
+    }
+}
+
 static void a_gross_leak_within_the_believable_rate_passes_after_three(void) {
     rig r;
     power_up(&r);
@@ -181,6 +196,7 @@ int main(void) {
     what_is_no_value_is_bad_and_never_the_last_value();
     a_spike_becomes_the_median();
     an_impossible_step_is_bad_until_three_agree();
+    a_step_is_judged_by_the_time_that_it_had();
     a_gross_leak_within_the_believable_rate_passes_after_three();
     an_old_row_is_stale_and_keeps_its_value_and_its_source();
     time_does_not_go_back_and_rows_exist();

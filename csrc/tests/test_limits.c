@@ -88,8 +88,10 @@ static void three_of_five_is_three_of_the_last_five(void) {
     CHECK(take(&r, 0, ULL_GOOD) == 0);
     CHECK(take(&r, 11, ULL_GOOD) == 0);
     CHECK(take(&r, 0, ULL_GOOD) == 0);
-    CHECK(take(&r, 0, ULL_GOOD) == 1 && r.change.after == 0);
+    CHECK(take(&r, 0, ULL_GOOD) == 1 && r.change.after == 0 && r.change.hits[ULL_LEVEL_HIGH] == 2);
     CHECK(take(&r, 11, ULL_GOOD) == 0); /* the old votes are spent */
+    CHECK(take(&r, 11, ULL_GOOD) == 0);
+    CHECK(take(&r, 11, ULL_GOOD) == 1 && r.change.hits[ULL_LEVEL_HIGH] == 3);
 }
 
 static void a_window_of_64_samples_counts_to_64(void) {

@@ -179,6 +179,7 @@ static void settings_and_runs_out_of_bounds_are_refused(void) {
     CHECK(ull_slope_run((const int64_t[]){INT64_MIN, INT64_MAX}, (const double[]){0, 1}, 2, MS, out) ==
           ULL_OK);
     CHECK(isnan(out[0]) && isnan(out[1]));
+    CHECK(ull_slope_run((const int64_t[]){1, 3 * MS}, (const double[]){NAN, 1}, 2, MS, out) == ULL_ARGUMENT);
 }
 
 int main(int argc, char **argv) {

@@ -144,28 +144,32 @@ def channels(bound: list[Bound], directory: Directory, problems: Problems) -> It
     for each in bound:
         for name, table in each.options.channels.items():
             path = f"instruments.{each.name}.channels.{name}"
+            before = len(problems)
             unit = si_unit(table.quantity)
             low, high = _range(path, table, directory[f"{each.name}.{name}"], problems)
-            yield Channel(
-                raw_row=directory.row(f"{each.name}.{name}.raw"),
-                row=directory.row(f"{each.name}.{name}"),
-                rate_row=directory.row(f"{each.name}.{name}.rate"),
-                noise=_span(path, "noise", table.noise, unit, problems),
-                resolution=_span(path, "resolution", table.resolution, unit, problems)
-                if table.resolution
-                else 0.0,
-                low=low,
-                high=high,
-                max_rate=_span(path, "max_rate", table.max_rate, rate_unit(unit), problems)
-                if table.max_rate
-                else math.inf,
-                window=table.window,
-                k=table.spike,
-                rate_window_ns=table.rate_window,
-                rate_capacity=_rate_samples(path, table, each.interval_ns, problems),
-                max_age_ns=table.stale_after,
-            )
+            noise = _span(f"{path}.noise", table.noise, unit, 0.0, problems)
+            resolution = _span(f"{path}.resolution", table.resolution, unit, 0.0, problems)
+            max_rate = _span(f"{path}.max_rate", table.max_rate, rate_unit(unit), math.inf, problems)
+            rate_samples = _rate_samples(path, table, each.interval_ns, problems)
             _check_times(path, table, each, problems)
+            if len(problems) > before:
+                continue
+            with problems.at(path, None):
+                yield Channel(
+                    raw_row=directory.row(f"{each.name}.{name}.raw"),
+                    row=directory.row(f"{each.name}.{name}"),
+                    rate_row=directory.row(f"{each.name}.{name}.rate"),
+                    noise=noise,
+                    resolution=resolution,
+                    low=low,
+                    high=high,
+                    max_rate=max_rate,
+                    window=table.window,
+                    k=table.spike,
+                    rate_window_ns=table.rate_window,
+                    rate_capacity=rate_samples,
+                    max_age_ns=table.stale_after,
+                )
 
 
 def _conversion(each: Bound, name: str, directory: Directory, problems: Problems) -> tuple[float, float]:
@@ -236,14 +240,14 @@ def _range(path: str, table: ChannelTable, declared: Declared, problems: Problem
     return -math.inf, math.inf
 
 
-def _span(path: str, key: str, text: str, unit: str, problems: Problems) -> float:
-    """A difference above 0; a stand-in after a problem."""
-    with problems.at(f"{path}.{key}", text):
-        found = parse(text, unit, difference=True)
-        if found <= 0:
-            raise ValueError(f"must be above 0 {unit}: without it nothing can be judged")
+def _span(path: str, text: str | None, unit: str, default: float, problems: Problems) -> float:
+    """A difference above 0."""
+    with problems.at(path, text):
+        found = default if text is None else parse(text, unit, difference=True)
+        if text is not None and found <= 0:
+            raise ValueError(f"must be above 0 {unit}")
         return found
-    return 1.0
+    return default
 
 
 def _rate_samples(path: str, table: ChannelTable, interval_ns: int, problems: Problems) -> int:

@@ -17,6 +17,18 @@ EXECUTIVE = (
     ("executive.clock_steps", "", "times that the wall clock was set"),
     ("executive.dropped", "", "packets that sinks could not take"),
 )
+COUNTS = {  # of a line, as the poller keeps them
+    "requests": "requests sent",
+    "replies": "good replies",
+    "no_reply": "requests that nobody answered in time",
+    "checksum": "replies with a wrong checksum",
+    "malformed": "replies that are none to the request",
+    "wrong_address": "replies of another instrument",
+    "exceptions": "requests that the instrument refused",
+    "late": "bursts of bytes that no request was waiting for",
+    "lost": "times that the line went away",
+    "overruns": "cycles that began before the last one was done",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +117,7 @@ def of_lines(file: BoardFile) -> Iterator[Declared]:
     """Counts of each line."""
     for line in file.lines:
         for count in fields(Counts):
-            yield Declared(
-                f"{line}.{count.name}", "", f"{count.name.replace('_', ' ')} on the line", max_age_ns=0
-            )
+            yield Declared(f"{line}.{count.name}", "", COUNTS[count.name])
 
 
 def of_vessels(file: BoardFile) -> Iterator[Declared]:

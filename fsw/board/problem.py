@@ -137,7 +137,7 @@ def _type_at(model: Any, location: Sequence[int | str]) -> Any:
         while typing.get_origin(model) is typing.Annotated:
             model = typing.get_args(model)[0]
         origin, arguments = typing.get_origin(model), typing.get_args(model)
-        if origin is dict:
+        if origin in (dict, Mapping):
             model = arguments[1]
         elif origin in (typing.Union, types.UnionType):
             model = next((member for member in arguments if _tag(member) == step), None)

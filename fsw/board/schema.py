@@ -67,7 +67,7 @@ class Line(Table):
     )
     latency: Duration = Field(
         default=1_000_000,
-        description="how long the adapter holds a reply back (FTDI: 16 ms unless set to low latency); used in the time budget",
+        description="how long the adapter holds a reply back, for the time budget; FTDI: 16 ms as delivered",
         json_schema_extra={"default": "1 ms"},
     )
 
@@ -105,7 +105,9 @@ class Channel(Table):
     stuck_after: Duration | None = Field(
         default=None, description="unchanged to the last bit for so long is stuck"
     )
-    window: int = Field(default=7, ge=3, le=63, description="samples that the despiking filter looks at; odd")
+    window: int = Field(
+        default=15, ge=3, le=1025, description="samples that the despiking filter looks at; odd"
+    )
     spike: float = Field(
         default=6.0,
         ge=3.0,
@@ -162,8 +164,12 @@ class LimitTable(Table):
     return_votes: int = Field(
         default=3, ge=1, le=64, description="good samples inside in a row before it returns"
     )
-    on_delay: Duration = 0
-    off_delay: Duration = 0
+    on_delay: Duration = Field(
+        default=0, description="beyond for so long before it raises", json_schema_extra={"default": "0 s"}
+    )
+    off_delay: Duration = Field(
+        default=0, description="inside for so long before it returns", json_schema_extra={"default": "0 s"}
+    )
     sigma_k: float = Field(
         default=0.0, ge=0.0, le=100.0, allow_inf_nan=False, description="standard errors that count"
     )

@@ -1,7 +1,7 @@
 """One line: whose turn it is, how long to wait, and what becomes of bytes that nobody asked for. Sans-I/O.
 
     state     leaves it by                   for       and
-    LOST      opened                         IDLE      the line is held free for a gap
+    LOST      opened                         IDLE      the next cycle finds the line free
     IDLE      a poll is due, line is free    WAITING   the request is sent
     WAITING   a reply or an exception        IDLE      values or EXCEPTION; the next request after its gap
     WAITING   any other reply, or deadline   IDLE      the reason; the line stays quiet for `quiet_ns`
@@ -12,7 +12,6 @@ failure the old reply may still be under way and would pass for the answer to th
 is kept quiet, whatever arrives is thrown away, and counted as `late`.
 """
 
-import enum
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
@@ -24,7 +23,7 @@ from fsw.sample import Fault, Quality, Sample
 JUNK_BYTES = 32  # what may come before a reply: a banner, a spike when the RS-485 driver turns round
 MISSES_TO_REST = 3  # failures in a row after which an instrument no longer takes the time of its neighbours
 REST_NS = 1_000_000_000  # and is asked once in so long
-COUNTS_NS = 1_000_000_000  # counts that have not changed are told again so often
+COUNTS_NS = 1_000_000_000  # counts are told so often, and in the cycle after something went wrong
 KEPT_CYCLES = 64  # samples kept for a reader that does not come
 
 _GOOD, _BAD = int(Quality.GOOD), int(Quality.BAD)
@@ -44,6 +43,18 @@ class Counts:
     late: int  # bursts of bytes that no request was waiting for
     lost: int  # times that the line went away
     overruns: int  # cycles that began before the last one was done
+
+
+# outcome of an exchange -> the count it adds to, and whether an old reply may still be under way
+_OUTCOMES = {
+    Fault.NONE: ("replies", False),
+    Fault.EXCEPTION: ("exceptions", False),
+    Fault.NO_REPLY: ("no_reply", True),
+    Fault.CHECKSUM: ("checksum", True),
+    Fault.WRONG_ADDRESS: ("wrong_address", True),
+    Fault.WRONG_FUNCTION: ("malformed", True),
+    Fault.MALFORMED: ("malformed", True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +80,22 @@ class Poll:
     )
 
 
-class State(enum.Enum):
-    """Of the line; the table is at the top."""
+class _Turn:
+    """One poll and how it has been going."""
 
-    LOST = enum.auto()
-    IDLE = enum.auto()
-    WAITING = enum.auto()
+    __slots__ = ("allowed_ns", "echo", "fault", "misses", "most_bytes", "others", "places", "poll", "rest_ns")
 
-
-# outcome of an exchange -> the count it adds to, and whether an old reply may still be under way
-_OUTCOMES = {
-    Fault.NONE: ("replies", False),
-    Fault.EXCEPTION: ("exceptions", False),
-    Fault.NO_REPLY: ("no_reply", True),
-    Fault.CHECKSUM: ("checksum", True),
-    Fault.WRONG_ADDRESS: ("wrong_address", True),
-    Fault.WRONG_FUNCTION: ("malformed", True),
-    Fault.MALFORMED: ("malformed", True),
-}
+    def __init__(self, poll: Poll, byte_ns: int, echo: bool) -> None:
+        request, reply_bytes = poll.exchange.request, poll.exchange.reply_bytes
+        self.poll = poll
+        self.echo = request if echo else b""
+        self.allowed_ns = (len(request) + reply_bytes) * byte_ns + poll.timeout_ns
+        self.most_bytes = len(self.echo) + JUNK_BYTES + reply_bytes
+        self.places = tuple(zip(poll.rows, poll.scale, poll.offset, strict=True))
+        self.fault = Fault.NONE  # of its last outcome
+        self.misses = 0  # in a row
+        self.rest_ns = 0  # not asked before
+        self.others: tuple[_Turn, ...] = ()  # of the same instrument
 
 
 class Poller:
@@ -97,37 +106,33 @@ class Poller:
     """
 
     def __init__(self, polls: Sequence[Poll], counts: Counts, byte_ns: int, echo: bool) -> None:
-        self._polls = tuple(polls)
-        self._byte_ns = byte_ns
-        self._echo = echo
-        self._state = State.LOST
+        self._turns = tuple(_Turn(poll, byte_ns, echo) for poll in polls)
+        for turn in self._turns:
+            turn.others = tuple(
+                other
+                for other in self._turns
+                if other is not turn and other.poll.fault_row == turn.poll.fault_row
+            )
+        self._open = False
+        self._flight: _Turn | None = None  # who is being waited for
+        self._pending: deque[_Turn] = deque()  # whose turn is to come, each at most once
         self._cycle = 0
-        self._pending: deque[int] = deque()  # polls whose turn has not come, each at most once
-        self._flight = 0  # the poll that is being waited for
         self._buffer = b""
         self._deadline_ns = 0
         self._free_ns = 0  # from here on the line is ours, but for the gap
         self._last_byte_ns = 0
         self._stray = False  # the burst that is coming in has been counted
-        self._faults = [Fault.NONE] * len(self._polls)
-        self._misses = [0] * len(self._polls)
-        self._rest_ns = [0] * len(self._polls)
-        self._siblings = [
-            [index for index, other in enumerate(self._polls) if other.fault_row == poll.fault_row]
-            for poll in self._polls
-        ]
         self._count_rows: tuple[int, ...] = astuple(counts)
         self._counts = {field.name: 0 for field in fields(counts)}
-        self._told: list[int | None] = [None] * len(self._count_rows)
-        self._tell_all_ns = 0
+        self._tell_counts_ns = 0
         self._samples: list[Sample] = []
-        per_cycle = 2 * sum(len(poll.rows) + 1 for poll in self._polls) + len(self._count_rows)
+        per_cycle = 2 * sum(len(poll.rows) + 1 for poll in polls) + len(self._count_rows)
         self._most_samples = KEPT_CYCLES * per_cycle
 
     @property
     def next_wake_ns(self) -> int | None:
         """When `wake` has something to do: a deadline, or a request whose gap is over. None: nothing."""
-        if self._state is State.WAITING:
+        if self._flight is not None:
             return self._deadline_ns
         return self._ready_ns() if self._pending else None
 
@@ -139,25 +144,27 @@ class Poller:
     def cycle(self, now_ns: int) -> bytes:
         """A new cycle is due."""
         self._expire(now_ns)
-        if self._state is State.WAITING or self._pending:
-            self._counts["overruns"] += 1
-        if not self._pending:
-            self._free_ns = max(self._free_ns, now_ns)
-        for index, poll in enumerate(self._polls):
-            if self._cycle % poll.every == 0:
-                self._due(index, now_ns)
+        if self._flight is not None or self._pending:
+            self._count("overruns")
+        if not self._pending and now_ns > self._free_ns:
+            self._free_ns = now_ns
+        for turn in self._turns:
+            if self._cycle % turn.poll.every == 0:
+                self._due(turn, now_ns)
         self._cycle += 1
-        self._tell_counts(now_ns)
-        del self._samples[: -self._most_samples]
+        if now_ns >= self._tell_counts_ns:
+            self._tell_counts(now_ns)
+        if len(self._samples) > self._most_samples:
+            del self._samples[: -self._most_samples]
         return self._send(now_ns)
 
     def received(self, data: bytes, now_ns: int) -> bytes:
         """Bytes came in. Those read after the deadline are late, however early they may have arrived."""
         self._expire(now_ns)
         self._last_byte_ns = now_ns
-        if self._state is State.WAITING:
-            self._read(data, now_ns)
-        elif self._state is State.IDLE:
+        if self._flight is not None:
+            self._read(self._flight, data, now_ns)
+        elif self._open:
             self._discard()
         return self._send(now_ns)
 
@@ -168,142 +175,141 @@ class Poller:
 
     def opened(self, now_ns: int) -> bytes:
         """The port is there. Nothing is due before the next cycle."""
-        if self._state is State.LOST:
-            self._state = State.IDLE
+        if not self._open:
+            self._open = True
             self._last_byte_ns = now_ns
-            self._misses = [0] * len(self._polls)
-            self._rest_ns = [0] * len(self._polls)
+            for turn in self._turns:
+                turn.misses = turn.rest_ns = 0
         return b""
 
     def lost(self, now_ns: int) -> None:
         """The port has gone."""
-        if self._state is State.LOST:
+        if not self._open:
             return
-        if self._state is State.WAITING:
+        self._open = False
+        if self._flight is not None:
+            self._free_ns = now_ns + self._flight.poll.quiet_ns
             self._fail(self._flight, Fault.PORT_LOST, now_ns)
-            self._free_ns = now_ns + self._polls[self._flight].quiet_ns
+            self._flight = None
         while self._pending:
             self._fail(self._pending.popleft(), Fault.PORT_LOST, now_ns)
-        self._state = State.LOST
-        self._counts["lost"] += 1
+        self._count("lost")
 
-    def _due(self, index: int, now_ns: int) -> None:
-        """The poll is due: it gets in line, or comes to a reason at once."""
-        if self._state is State.LOST:
-            self._fail(index, Fault.PORT_LOST, now_ns)
-        elif index in self._pending:
-            self._fail(index, Fault.NOT_POLLED, now_ns)  # that was for the last cycle; it keeps its place
-        elif now_ns < self._rest_ns[index]:
-            self._fail(index, self._faults[index], now_ns)
+    def _due(self, turn: _Turn, now_ns: int) -> None:
+        """It gets in line, or comes to a reason at once."""
+        if not self._open:
+            self._fail(turn, Fault.PORT_LOST, now_ns)
+        elif turn in self._pending:
+            self._fail(turn, Fault.NOT_POLLED, now_ns)  # that was for the last cycle; it keeps its place
+        elif now_ns < turn.rest_ns:
+            self._fail(turn, turn.fault, now_ns)
         else:
-            self._pending.append(index)
+            self._pending.append(turn)
 
     def _ready_ns(self) -> int:
         """When the first in line may go. Babble puts it off by `quiet_ns` at most: then it may fail."""
-        poll = self._polls[self._pending[0]]
+        poll = self._pending[0].poll
         silent_ns = self._last_byte_ns + poll.gap_ns
         return max(self._free_ns, min(silent_ns, self._free_ns + poll.gap_ns + poll.quiet_ns))
 
     def _send(self, now_ns: int) -> bytes:
         """The request of the first in line, if there is one and the line is free."""
-        if self._state is not State.IDLE or not self._pending or now_ns < self._ready_ns():
+        if not self._pending or self._flight is not None or now_ns < self._ready_ns():
             return b""
-        self._flight = self._pending.popleft()
-        poll = self._polls[self._flight]
-        request = poll.exchange.request
-        self._state = State.WAITING
+        self._flight = turn = self._pending.popleft()
         self._buffer = b""
-        self._deadline_ns = (
-            now_ns + (len(request) + poll.exchange.reply_bytes) * self._byte_ns + poll.timeout_ns
-        )
+        self._deadline_ns = now_ns + turn.allowed_ns
         self._counts["requests"] += 1
-        return request
+        return turn.poll.exchange.request
 
-    def _read(self, data: bytes, now_ns: int) -> None:
+    def _read(self, turn: _Turn, data: bytes, now_ns: int) -> None:
         """More of what may be the reply."""
-        exchange = self._polls[self._flight].exchange
-        echo = exchange.request if self._echo else b""
-        most = len(echo) + JUNK_BYTES + exchange.reply_bytes
-        received = (self._buffer + data)[:most]
-        self._buffer = received
-        if echo:
-            if not received.startswith(echo[: len(received)]):
-                self._finish(Fault.MALFORMED, now_ns)  # somebody else was talking, or the adapter has no echo
+        self._buffer = received = (self._buffer + data)[: turn.most_bytes]
+        if turn.echo:
+            if not received.startswith(turn.echo[: len(received)]):
+                self._miss(turn, Fault.MALFORMED, now_ns)  # somebody else talks, or the adapter has no echo
                 return
-            received = received[len(echo) :]
-        reply = exchange.read(received) if received else None
-        if reply is not None:
-            self._finish(reply.fault, now_ns, reply.values)
-            if reply.fault is Fault.NONE and reply.consumed < len(received):
+            received = received[len(turn.echo) :]
+        reply = turn.poll.exchange.read(received) if received else None
+        if reply is None:
+            if len(self._buffer) == turn.most_bytes:
+                self._miss(turn, Fault.MALFORMED, now_ns)
+        elif reply.fault:
+            self._miss(turn, reply.fault, now_ns)
+        else:
+            self._hit(turn, reply.values, now_ns)
+            if reply.consumed < len(received):
                 self._discard()
-        elif len(self._buffer) == most:
-            self._finish(Fault.MALFORMED, now_ns)
 
     def _expire(self, now_ns: int) -> None:
         """The deadline, if it has come."""
-        if self._state is State.WAITING and now_ns >= self._deadline_ns:
-            partial = len(self._buffer) > (
-                len(self._polls[self._flight].exchange.request) if self._echo else 0
-            )
-            self._finish(Fault.MALFORMED if partial else Fault.NO_REPLY, now_ns)
+        turn = self._flight
+        if turn is not None and now_ns >= self._deadline_ns:
+            partial = len(self._buffer) > len(turn.echo)
+            self._miss(turn, Fault.MALFORMED if partial else Fault.NO_REPLY, now_ns)
             self._stray = False  # what comes from now on is late, not the rest of a bad reply
 
-    def _finish(self, fault: Fault, now_ns: int, values: tuple[float, ...] = ()) -> None:
-        """The exchange in flight is over."""
-        index = self._flight
-        poll = self._polls[index]
-        count, quiet = _OUTCOMES[fault]
-        self._counts[count] += 1
-        self._state = State.IDLE
-        self._free_ns = now_ns + poll.quiet_ns if quiet else now_ns
-        self._stray = quiet
-        self._misses[index] = self._misses[index] + 1 if quiet else 0
-        if fault is not Fault.NONE:
-            self._fail(index, fault, now_ns)
-            self._rest(index, now_ns)
-            return
-        for row, value, scale, offset in zip(poll.rows, values, poll.scale, poll.offset, strict=True):
+    def _hit(self, turn: _Turn, values: tuple[float, ...], now_ns: int) -> None:
+        """The exchange in flight gave values."""
+        self._flight = None
+        self._free_ns = now_ns
+        self._stray = False
+        self._counts["replies"] += 1
+        turn.misses = 0
+        fault = Fault.NONE
+        for value, (row, scale, offset) in zip(values, turn.places, strict=True):
             if isfinite(value):
                 self._samples.append(Sample(row, now_ns, scale * value + offset, _GOOD, Fault.NONE))
             else:
                 fault = Fault.BAD_VALUE
                 self._samples.append(Sample(row, now_ns, nan, _BAD, fault))
-        self._tell_fault(index, fault, now_ns)
+        self._tell_fault(turn, fault, now_ns)
 
-    def _fail(self, index: int, fault: Fault, now_ns: int) -> None:
+    def _miss(self, turn: _Turn, fault: Fault, now_ns: int) -> None:
+        """The exchange in flight gave none."""
+        count, quiet = _OUTCOMES[fault]
+        self._count(count)
+        self._flight = None
+        self._free_ns = now_ns + turn.poll.quiet_ns if quiet else now_ns
+        self._stray = quiet
+        self._fail(turn, fault, now_ns)
+        turn.misses = turn.misses + 1 if quiet else 0
+        if turn.misses >= MISSES_TO_REST and len(self._turns) > 1:
+            self._rest(turn, now_ns)
+
+    def _rest(self, turn: _Turn, now_ns: int) -> None:
+        """A dead instrument rests, or its time-outs would starve its neighbours."""
+        turn.rest_ns = now_ns + REST_NS
+        if turn in self._pending:
+            self._pending.remove(turn)
+            self._fail(turn, turn.fault, now_ns)
+
+    def _fail(self, turn: _Turn, fault: Fault, now_ns: int) -> None:
         """No value of this poll, and why."""
-        self._samples += [Sample(row, now_ns, nan, _BAD, fault) for row in self._polls[index].rows]
-        self._tell_fault(index, fault, now_ns)
+        self._samples += [Sample(row, now_ns, nan, _BAD, fault) for row in turn.poll.rows]
+        self._tell_fault(turn, fault, now_ns)
 
-    def _rest(self, index: int, now_ns: int) -> None:
-        """A dead instrument rests, or its time-outs would starve its neighbours; alone it harms nobody."""
-        if self._misses[index] < MISSES_TO_REST or len(self._polls) == 1:
-            return
-        self._rest_ns[index] = now_ns + REST_NS
-        if index in self._pending:
-            self._pending.remove(index)
-            self._fail(index, self._faults[index], now_ns)
-
-    def _tell_fault(self, index: int, fault: Fault, now_ns: int) -> None:
+    def _tell_fault(self, turn: _Turn, fault: Fault, now_ns: int) -> None:
         """The instrument's fault: this poll's, or if it has none that of another poll of it."""
-        self._faults[index] = fault
-        worst = fault or next(
-            filter(None, (self._faults[other] for other in self._siblings[index])), Fault.NONE
-        )
-        self._samples.append(Sample(self._polls[index].fault_row, now_ns, float(worst), _GOOD, worst))
-
-    def _tell_counts(self, now_ns: int) -> None:
-        """The counts that have changed; now and then all, so that none grows old."""
-        everything = now_ns >= self._tell_all_ns
-        if everything:
-            self._tell_all_ns = now_ns + COUNTS_NS
-        for place, count in enumerate(self._counts.values()):
-            if everything or count != self._told[place]:
-                self._told[place] = count
-                self._samples.append(Sample(self._count_rows[place], now_ns, float(count), _GOOD, Fault.NONE))
+        turn.fault = fault
+        for other in turn.others:
+            fault = fault or other.fault
+        self._samples.append(Sample(turn.poll.fault_row, now_ns, float(fault), _GOOD, fault))
 
     def _discard(self) -> None:
         """Bytes that no request was waiting for: a late reply, noise, an instrument that talks by itself."""
         if not self._stray:
             self._stray = True
-            self._counts["late"] += 1
+            self._count("late")
+
+    def _count(self, name: str) -> None:
+        """Something went wrong: the counts are told in the next cycle."""
+        self._counts[name] += 1
+        self._tell_counts_ns = 0
+
+    def _tell_counts(self, now_ns: int) -> None:
+        self._tell_counts_ns = now_ns + COUNTS_NS
+        self._samples += [
+            Sample(row, now_ns, float(count), _GOOD, Fault.NONE)
+            for row, count in zip(self._count_rows, self._counts.values(), strict=True)
+        ]

@@ -5,7 +5,7 @@ import json
 import math
 import struct
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fsw.board.board import Board
 
 NS_PER_S = 1_000_000_000
-Json = Mapping[str, object]
+Json = dict[str, object]
 _F32 = struct.Struct(">f")
 _FAULTS: Mapping[float, str] = {fault.value: fault.name for fault in Fault}
 
@@ -288,8 +288,8 @@ def _name(kind: type[enum.IntEnum], value: int) -> str:
 def _finite(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, Iterable) and not isinstance(value, str):
+    if isinstance(value, list):
         return [_finite(item) for item in value]
     return value

@@ -1,6 +1,6 @@
-"""A liquid loop that a gas-charged accumulator keeps under pressure: the gas volume says how much liquid is out.
+"""A liquid loop that a gas-charged accumulator keeps under pressure: the gas says how much liquid is out.
 
-Leaves out: boiling and gas in the liquid, elastic walls, a membrane at its stop, temperatures that differ along the loop.
+Leaves out: boiling, gas in the liquid, elastic walls, a membrane at its stop, temperatures along the loop.
 """
 
 import math
@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field
 
 from fsw.leak import orifice
-from fsw.leak.detector import Settings
 from fsw.leak.fluid import Liquid
 from fsw.leak.state import NEVER, PRESSURE, TEMPERATURE, Input, Inventory, Output, State, TimeLeft
 from fsw.leak.state import OUTPUTS as COMMON_OUTPUTS
-from fsw.leak.thermal import Thermal
 from fsw.quantity import (
     AbsolutePressure,
     Leak,
@@ -35,7 +33,7 @@ EXPONENT_SIGMAS = 2.0  # a bound on what the exponent may hide of a thermal cycl
 
 
 class Options(BaseModel):
-    """`[vessels.NAME]` with `model = "accumulator"`: a coolant loop. Volumes are those of the reference state."""
+    """`[vessels.NAME]` with `model = "accumulator"`: a coolant loop. Volumes are of the reference state."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -86,13 +84,14 @@ class Options(BaseModel):
         description="a leak up to this is none: the declared tightness",
         json_schema_extra={"default": "0 kg/s"},
     )
-    thermal: Thermal = Thermal()
-    detector: Settings = Settings()
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """m = rho(T) (V_L (1 + 3 alpha dT) - (V_g - V_g0)), V_g = V_g0 (p0 / p)^(1/k), or V_g0 (p0 / p) (Tg / Tg0) if measured."""
+    """m = rho(T) (V_L (1 + 3 alpha dT) - (V_g - V_g0)).
+
+    V_g = V_g0 (p0 / p)^(1/k), or V_g0 (p0 / p) (Tg / Tg0) where the temperature of the gas is measured.
+    """
 
     liquid: Liquid
     density_scale: float  # relative standard error

@@ -1,8 +1,9 @@
 """Is it leaking, how fast, since when: least-squares slopes of the inventory over windows of many lengths.
 
-Alarm: the slope must exceed, by `k` standard errors, the leak that counts as none and the drift that the model cannot
-see. Rate: the longest window that agrees with all shorter ones (Lepski 1991; the intersection of confidence intervals of
-Goldenshluger and Nemirovski 1997), so that it does not mix in the time before the leak. docs/leak-models.md derives the numbers.
+Alarm: the slope must exceed, by `k` standard errors, the leak that counts as none and the drift that the model
+cannot see. Rate: the longest window that agrees with all shorter ones (Lepski 1991; the intersection of confidence
+intervals of Goldenshluger and Nemirovski 1997), so that it does not mix in the time before the leak.
+docs/leak-models.md derives the numbers.
 """
 
 import math
@@ -17,8 +18,8 @@ from fsw.quantity import Duration
 
 NS_PER_S = 1_000_000_000
 
-# Two rejections of a window by a shorter one: a careful one for the rate that is reported (a needless one costs only
-# precision), and a sure one for evidence that is thrown away (a needless one would interrupt an alarm).
+# Two rejections of a window by a shorter one: a careful one for the rate that is reported (a needless one costs
+# only precision), and a sure one for evidence that is thrown away (a needless one would interrupt an alarm).
 DISAGREES_SIGMA = 3.0
 REFUTED_SIGMA = 5.0
 REFUTED_CERTAINTY = 0.5  # below, a leak that was certain has ended, and with it its date
@@ -38,7 +39,7 @@ class Settings(BaseModel):
         default=tuple(s * NS_PER_S for s in (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800)),
         min_length=1,
         max_length=24,
-        description="spans of the slopes, ascending; the shortest decides on gross leaks, the longest on the smallest",
+        description="spans of the slopes, ascending; short ones see gross leaks, long ones small leaks",
         json_schema_extra={"default": ["2 s", "4 s", "...", "1024 s", "30 min"]},
     )
     samples: int = Field(
@@ -54,14 +55,14 @@ class Settings(BaseModel):
     )
     flat: Duration = Field(
         default=10 * NS_PER_S,
-        description="a pressure unchanged to the last bit for so long is no evidence; longer for coarse steps",
+        description="a pressure unchanged to the bit for so long is no evidence; longer for coarse steps",
         json_schema_extra={"default": "10 s"},
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How fast the inventory may seem to fall without a leak: `lasting`, and `passing` in addition for at most `passing_s`."""
+    """How fast the inventory may seem to fall without a leak: `lasting`, and `passing` for up to `passing_s`."""
 
     lasting_kg_per_s: float = 0.0
     passing_kg_per_s: float = 0.0
@@ -78,7 +79,7 @@ NO_DRIFT = Drift()
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known of the leak now. Without `determined` nothing else means anything: it cannot be told yet."""
+    """What is known of the leak now. Not `determined`: it cannot be told yet, and nothing else means anything."""
 
     determined: bool
     rate_kg_per_s: float = math.nan
@@ -95,7 +96,8 @@ class Slope(NamedTuple):
     """What one window says."""
 
     rate: float  # kg/s, positive for a leak
-    sigma: float
+    sigma: float  # from noise and from how badly a line fits
+    noise: float  # from noise alone: a window that bends must not agree with all others for being vague
     span_s: float
 
 
@@ -120,7 +122,7 @@ class Detector:
         self._time_ns = None
 
     def push(self, time_ns: int, inventory_kg: float, sigma_kg: float, drift: Drift = NO_DRIFT) -> Verdict:
-        """Take one good inventory, later than the last, with the noise declared for one sample; constant time."""
+        """Take one good inventory, later than the last, with the noise declared for it; constant time."""
         if self._time_ns is not None and time_ns - self._time_ns >= self.settings.gap:
             self.restart()
         self._time_ns = time_ns
@@ -140,7 +142,7 @@ class Detector:
             return UNDETERMINED
         certainty = self._certainty(seen, drift)
         agreeing = _agreeing(seen)
-        # Where a longer window was rejected, the last that was not may already lean towards it: one step back.
+        # Where a longer window was rejected, the last that was not may lean towards it already: one step back.
         best = seen[agreeing - 2] if 1 < agreeing < len(seen) else seen[agreeing - 1]
         unseen = UNIFORM * drift.over(best.span_s)
         if certainty >= 1.0:
@@ -153,19 +155,21 @@ class Detector:
         return Verdict(True, best.rate, math.hypot(best.sigma, unseen), certainty, onset_s, sigma_onset_s)
 
     def _slopes(self, sigma_kg: float) -> list[Slope]:
-        """The filled windows, shortest first; none more certain than the noise allows, declared or measured."""
-        density = self._noise.density(sigma_kg)
-        return [
-            Slope(-w.slope, max(w.sigma, density * w.white, SIGMA_MIN), w.span_s)
-            for w in self._windows
-            if w.filled
-        ]
+        """The filled windows, shortest first; none surer than the noise allows, declared or measured."""
+        density = max(self._noise.density(sigma_kg), SIGMA_MIN)
+        seen = []
+        for window in self._windows:
+            if window.filled:
+                noise = density * window.white
+                sigma = window.sigma if window.sigma > noise else noise
+                seen.append(Slope(-window.slope, sigma, noise, window.span_s))
+        return seen
 
     def _certainty(self, seen: list[Slope], drift: Drift) -> float:
         """The best evidence among windows that no shorter one refutes: a step of long ago is not a leak."""
         k, zero = self.settings.k, self.zero_leak_kg_per_s
         low, high, best = -math.inf, math.inf, -math.inf
-        for rate, sigma, span_s in seen:
+        for rate, sigma, _, span_s in seen:
             least, most = rate - REFUTED_SIGMA * sigma, rate + REFUTED_SIGMA * sigma
             if most < low or least > high:
                 continue
@@ -178,12 +182,12 @@ class Detector:
     def _date(self, time_ns: int, present: Slope, longer: list[Slope], unseen_kg_per_s: float) -> None:
         """Date the onset from a window that reaches back before it, and keep the best date.
 
-        A leak of constant rate that began x window lengths ago, after none, leaves the share y = 3 x^2 - 2 x^3 of its
-        slope in the window: where the level before and the present line cross.
+        A leak of constant rate that began x window lengths ago, after none, leaves the share y = 3 x^2 - 2 x^3 of
+        its slope in the window: where the level before and the present line cross.
         """
         if present.rate < self.settings.k * present.sigma:  # its share of another slope would be noise
             return
-        for rate, sigma, span_s in longer:
+        for rate, sigma, _, span_s in longer:
             y = rate / present.rate
             if not ONSET_SHARE[0] < y < ONSET_SHARE[1]:
                 continue
@@ -197,8 +201,8 @@ class Detector:
 def _agreeing(seen: list[Slope]) -> int:
     """How many windows, from the shortest on, have a rate in common."""
     low, high = -math.inf, math.inf
-    for count, (rate, sigma, _) in enumerate(seen):
-        least, most = rate - DISAGREES_SIGMA * sigma, rate + DISAGREES_SIGMA * sigma
+    for count, (rate, _, noise, _) in enumerate(seen):
+        least, most = rate - DISAGREES_SIGMA * noise, rate + DISAGREES_SIGMA * noise
         low = least if least > low else low
         high = most if most < high else high
         if low > high:

@@ -1,4 +1,4 @@
-"""What leaks: gases by name and one liquid as a board states it. Ideal gas; a liquid with constant expansion."""
+"""What leaks: gases by name (ideal), and a liquid with constant expansion as a board states it."""
 
 import enum
 import math
@@ -33,8 +33,8 @@ class GasName(enum.StrEnum):
     CARBON_DIOXIDE = "carbon dioxide"
 
 
-# Molar masses: IUPAC 2021 atomic weights; dry air CIPM-2007. Gamma near 20 degC and 1 atm: White, Fluid Mechanics,
-# appendix. psi moves by 0.4 % for 0.01 of gamma, far below the uncertainty of any discharge coefficient.
+# Molar masses: IUPAC atomic weights; dry air CIPM-2007. Gamma near 20 degC and 1 atm: White, Fluid Mechanics. psi
+# moves by 0.2 % for 0.01 of gamma, far below the uncertainty of any discharge coefficient.
 GASES = {
     GasName.AIR: Gas(28.96546e-3, 1.40),
     GasName.NITROGEN: Gas(28.0134e-3, 1.40),

@@ -1,4 +1,4 @@
-"""A closed volume of gas: inventory from pressure and temperature, hole and time to the limit from the leak. Ideal gas."""
+"""A closed volume of ideal gas: inventory from pressure and temperature, hole and time left from the leak."""
 
 import math
 from dataclasses import dataclass
@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field
 
 from fsw.leak import orifice
-from fsw.leak.detector import Settings
 from fsw.leak.fluid import GASES, MOLAR_GAS_CONSTANT, ZERO_CELSIUS_K, Gas, GasName
 from fsw.leak.state import NEVER, OUTPUTS, PRESSURE, TEMPERATURE, Inventory, State, TimeLeft
-from fsw.leak.thermal import Thermal
 from fsw.quantity import (
     AbsolutePressure,
     Leak,
@@ -51,11 +49,9 @@ class Options(BaseModel):
     )
     throughput_at: Temperature = Field(
         default=ZERO_CELSIUS_K,
-        description="reference temperature of a zero_leak in Pa m3/s; sccm and slm are at 0 degC by definition",
+        description="reference temperature of a zero_leak in Pa m3/s; sccm and slm are at 0 degC",
         json_schema_extra={"default": "0 degC"},
     )
-    thermal: Thermal = Thermal()
-    detector: Settings = Settings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +101,7 @@ def model(options: Options) -> Model:
             zero_leak = kg_per_s(leak.value, options.throughput_at, gas)
         case _:
             raise ValueError(
-                'zero_leak is a volume rate, which for a gas says nothing without its pressure: write "1 sccm" or "2 g/h"'
+                'zero_leak is a volume rate, which says nothing of a gas without its pressure: "1 sccm", "2 g/h"'
             )
     return Model(gas, options.volume, options.cd, options.limit, options.outside, zero_leak)
 
@@ -127,5 +123,5 @@ def two_point_mol_per_s(
     span_s: float,
     molar_gas_constant: float = MOLAR_GAS_CONSTANT,
 ) -> float:
-    """Mean leak between two (pressure_pa, temperature_k), positive outward: (V / R) (p1 / T1 - p2 / T2) / dt."""
+    """Mean leak between two (pressure_pa, temperature_k), positive out: (V / R) (p1 / T1 - p2 / T2) / dt."""
     return volume_m3 / molar_gas_constant * (first[0] / first[1] - last[0] / last[1]) / span_s

@@ -34,11 +34,11 @@ class Noise:
             self._count = min(self._count + 1, MEMORY)
             self._interval_s += ((time_ns - self._last_ns) / 1e9 - self._interval_s) / self._count
         self._last_ns = time_ns
-        mean: float | None = value
         for scale in self._scales:
-            mean = scale.push(mean, declared)
+            mean = scale.push(value, declared)
             if mean is None:
                 return
+            value = mean
 
     def density(self, declared: float) -> float:
         """The measured noise of one sample, or the declared where that is more, per sqrt(Hz)."""
@@ -63,7 +63,7 @@ class _Scale:
     def push(self, value: float, declared: float) -> float | None:
         bend = value - 2 * self._last + self._before
         self._before, self._last = self._last, value
-        if bend == bend:  # not NaN: there were two before
+        if not math.isnan(bend):  # there were two before
             self._learn(bend * bend * self._samples / 6, declared * declared)
         self._sum += value
         self._summed += 1

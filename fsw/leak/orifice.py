@@ -1,7 +1,8 @@
-"""Flow through a hole, the hole from the flow, and how long a vessel lasts. Pure functions, absolute pressures, SI.
+"""Flow through a hole, the hole from the flow, how long a vessel lasts. Pure functions, absolute pressures, SI.
 
-A flux here is mass flow per effective area, kg/(s m2) = mdot / (Cd A). The laws are those of a short hole (inertia); a long
-thin leak is viscous and scales with p1^2 - p2^2 (gas) or dp (liquid) instead: the diameter is then an equivalent one.
+A flux here is mass flow per effective area, kg/(s m2) = mdot / (Cd A). The laws are those of a short hole
+(inertia); a long thin leak is viscous and scales with p1^2 - p2^2 (gas) or dp (liquid) instead: its diameter is then
+only an equivalent one.
 """
 
 import math
@@ -43,7 +44,7 @@ def gas_flux(pressure_pa: float, outside_pa: float, temperature_k: float, gas: G
 
 
 def liquid_flux(pressure_pa: float, outside_pa: float, density: float) -> float:
-    """Bernoulli: sqrt(2 rho dp); `outside_pa` is the vapour pressure where that is higher than what is outside."""
+    """Bernoulli: sqrt(2 rho dp); `outside_pa` is the vapour pressure where that is higher."""
     return math.sqrt(2 * density * max(pressure_pa - outside_pa, 0.0))
 
 
@@ -60,8 +61,8 @@ def diameter_m(rate_kg_per_s: float, cd: float, flux: float) -> float:
 def hole_m(rate_kg_per_s: Measured, cd: Measured, flux: float) -> Measured:
     """The hole with its standard error.
 
-    The error is what one standard error more of leak adds, with that of Cd: to first order for a clear leak, and
-    the bound that `value + sigma` is for a leak lost in its own noise (a rate below 0 counts as 0).
+    The error is what one standard error more of leak adds, and that of Cd: the usual propagation for a clear leak,
+    and for one that is lost in the noise an upper bound at value + sigma (a rate below 0 counts as 0).
     """
     rate = max(rate_kg_per_s.value, 0.0)
     value = diameter_m(rate, cd.value, flux)
@@ -70,7 +71,7 @@ def hole_m(rate_kg_per_s: Measured, cd: Measured, flux: float) -> Measured:
 
 
 def choked_tau_s(volume_m3: float, diameter: float, cd: float, temperature_k: float, gas: Gas) -> float:
-    """Time constant of the exponential decay to vacuum: V / (Cd A psi sqrt(Rs T)), gas at constant temperature."""
+    """Time constant of the isothermal decay to vacuum: V / (Cd A psi sqrt(Rs T))."""
     speed = math.sqrt(gas.specific_constant * temperature_k)
     return volume_m3 / (cd * area_m2(diameter) * psi(gas.gamma) * speed)
 
@@ -83,7 +84,7 @@ def decay_tau_s(first_pa: float, last_pa: float, span_s: float) -> float:
 def gas_time_s(tau_s: float, pressure_pa: float, limit_pa: float, outside_pa: float, gas: Gas) -> float:
     """Time for the pressure to fall to the limit, at constant temperature, through a hole of constant area.
 
-    `tau_s` = inventory / present leak rate. inf when the limit is not above the pressure outside, 0 when it is passed.
+    `tau_s` = inventory / present leak rate. inf when the pressure outside is not below the limit, 0 past the limit.
     """
     if pressure_pa <= limit_pa:
         return 0.0
@@ -111,7 +112,7 @@ def liquid_time_s(
     pressure_pa: float,
     outside_pa: float,
 ) -> float:
-    """Time to lose `lost_m3` of liquid from a loop that its accumulator's gas, `gas_m3` now, drives: p V^k = const.
+    """Time for a loop to lose `lost_m3`, driven by `gas_m3` of accumulator gas: p V^k = const.
 
     The flow falls with sqrt(p - p_out) from its present value; inf when it stops before that.
     To vacuum: Vg / (Q (1 + k/2)) ((1 + V/Vg)^(1 + k/2) - 1).
@@ -137,7 +138,7 @@ def liquid_time_s(
 
 
 def lost_volume_m3(gas_m3: float, exponent: float, pressure_pa: float, limit_pa: float) -> float:
-    """Liquid lost until the pressure is down to the limit: Vg ((p / p_lim)^(1/k) - 1); inf for a limit of vacuum."""
+    """Liquid lost until the pressure is down to the limit: Vg ((p / p_lim)^(1/k) - 1)."""
     if limit_pa <= 0:
         return math.inf
     return float(gas_m3 * ((pressure_pa / limit_pa) ** (1 / exponent) - 1))

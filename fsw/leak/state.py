@@ -8,7 +8,7 @@ from fsw.quantity import Measured
 
 
 class State(NamedTuple):
-    """One instant: values with the noise of one sample. `gas_temperature_k` is None where it is not measured."""
+    """One instant: values with the noise of one sample; a gas temperature only where it is measured."""
 
     pressure_pa: Measured
     temperature_k: Measured

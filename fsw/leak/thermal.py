@@ -1,6 +1,4 @@
-"""What one temperature sensor cannot say of the mean temperature of a fluid, and how fast the inventory may seem to
-fall for that reason alone.
-"""
+"""What one temperature sensor cannot say of the mean temperature of a fluid."""
 
 import math
 from typing import Annotated
@@ -28,11 +26,11 @@ def _temperature_rate(value: object, example: str) -> float:
     return rate
 
 
-TemperatureRate = Annotated[float, Quantity(_temperature_rate, "1 K/h")]  # K/s
+TemperatureRate = Annotated[float, Quantity(_temperature_rate, "1 K/h", "K/s")]
 
 
 class Thermal(BaseModel):
-    """`[vessels.NAME.thermal]`: how well the sensor knows the mean temperature of the fluid. Bounds, not standard errors."""
+    """`[vessels.NAME.thermal]`: how well the sensor knows the fluid's mean temperature. Bounds, not sigmas."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,7 +56,7 @@ class Thermal(BaseModel):
 
 
 class Restlessness:
-    """The fastest change of a temperature in recent hours: |dT/dt| over two minutes, held, and fading in two hours."""
+    """The fastest change of a temperature in recent hours: |dT/dt| over two minutes, held, fading in two hours."""
 
     def __init__(self) -> None:
         self._slope = Window(SLOPE_NS, SLOPE_SAMPLES)

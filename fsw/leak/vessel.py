@@ -1,9 +1,9 @@
-"""One vessel, tick by tick: readings -> inventory -> verdict -> what it means, from the table and back into it.
+"""One vessel, tick by tick: readings -> inventory -> verdict -> what it means, from the table back into it.
 
-Quality of what it writes: UNCERTAIN while it cannot be told yet (too few samples, uncertain inputs, a pressure that does
-not move by a bit); BAD once the vessel is blind (an input stale, or bad three times in a row). Once it can be told, all is
-GOOD: the standard error says how well. Without a certain leak, the times are inf, the onset is NaN and UNCERTAIN, and the
-hole with its standard error is what a leak lost in the noise could be at most.
+Quality of what it writes: UNCERTAIN while it cannot be told yet (too few samples, uncertain inputs, a pressure that
+does not move by a bit); BAD once the vessel is blind (an input stale, or bad three times in a row). Once it can be
+told, all is GOOD, and the standard error says how well. Without a certain leak the times are inf, the onset is NaN
+and UNCERTAIN, and the hole with its standard error is what a leak lost in the noise could be at most.
 """
 
 import math
@@ -40,7 +40,7 @@ class Model(Protocol):
         """Diameter in m that explains a rate, which comes with its whole error."""
 
     def time_left(self, state: State, inventory: Inventory, rate_kg_per_s: Measured) -> TimeLeft:
-        """How long it lasts; the rate comes with the error of noise and drift only, for the model's own may cancel."""
+        """How long it lasts; the rate comes with the error of noise and drift, for the model's own may cancel."""
 
 
 class Detector(Protocol):
@@ -159,7 +159,7 @@ class Vessel:
         self._pressure.push(time_ns, table.value[p])
         if self._temperature.push(table.time_ns[t], table.value[t]):
             self._restlessness.push(self._temperature.time_ns, self._temperature.value)
-        # A temperature that is asked less often is the same in several inventories: its noise does not average away so fast.
+        # Asked less often, a temperature is the same in several inventories: its noise averages away less.
         repeats = math.sqrt(max(1.0, self._temperature.interval_ns / max(self._pressure.interval_ns, 1)))
         state = State(
             Measured(table.value[p], table.sigma[p]),

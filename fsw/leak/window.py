@@ -1,4 +1,4 @@
-"""One sliding least-squares slope with a bounded number of samples, whatever the rate: dense ones are averaged first."""
+"""One sliding least-squares slope of a bounded number of samples: denser ones are averaged first."""
 
 import math
 from typing import Any
@@ -37,7 +37,7 @@ class Window:
         self._first_ns, self._first = 0, 0.0
 
     def push(self, time_ns: int, value: float, weight: int = 1) -> bool:
-        """Take a mean of `weight` samples, later than the last; True when it led to a new mean of its own and a new slope."""
+        """Take a mean of `weight` samples, later than the last; True when it led to a new mean and a new slope."""
         if self._count == 0:
             self._first_ns, self._first = time_ns, value
         self._ns += weight * (time_ns - self._first_ns)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fsw.sample import Quality
 
-F32_MAX = (2 - 2**-23) * 2.0**127
+F32_END = (2 - 2**-24) * 2.0**127  # from here on a number rounds to an infinite f32
 _CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i32": "i", "f32": "f", "f64": "d"}
 
 
@@ -60,7 +60,7 @@ def flat(words: Iterable[Word]) -> Iterator[Field]:
 
 def single(value: float) -> float:
     """`value` as an f32 can carry it: infinite beyond its range, where `struct` would raise in mid-tick."""
-    return value if -F32_MAX <= value <= F32_MAX or math.isnan(value) else math.copysign(math.inf, value)
+    return value if -F32_END < value < F32_END or math.isnan(value) else math.copysign(math.inf, value)
 
 
 def quality(prefix: str = "") -> tuple[Field, Field]:

@@ -52,9 +52,10 @@ def _body(parameters: int) -> struct.Struct:
 
 def pack(sid: int, table: Table, rows: Sequence[int], source: int = 0) -> bytes:
     """The body of set `sid`: these rows, at most CAPACITY; `source` (SIM, REPLAY) joins each quality."""
+    source_bits = int(source)  # an "or" of flags costs 2 us, of integers 0.1 us
     numbers: list[float] = []
     for row in rows:
-        numbers += (table.quality[row] | source, single(table.value[row]), single(table.sigma[row]))
+        numbers += (table.quality[row] | source_bits, single(table.value[row]), single(table.sigma[row]))
     return _body(len(rows)).pack(sid, *numbers)
 
 

@@ -34,12 +34,11 @@ class Entry(NamedTuple):
 
 def pack(arrivals: Sequence[Sample], ids: Sequence[int], now_ns: int, source: int = 0) -> list[bytes]:
     """Bodies for packets stamped `now_ns`, CAPACITY samples in each; `ids[row]` is the parameter's id."""
+    source_bits = int(source)  # an "or" of flags costs 2 us, of integers 0.1 us
     bodies = []
     for first in range(0, len(arrivals), CAPACITY):
         entries = [
-            _ENTRY.pack(
-                ids[row], quality_ | source, max(-OFFSET_MAX_NS, min(time_ns - now_ns, OFFSET_MAX_NS)), value
-            )
+            _ENTRY.pack(ids[row], int(quality_) | source_bits, _offset(time_ns - now_ns), value)
             for row, time_ns, value, quality_, _ in arrivals[first : first + CAPACITY]
         ]
         bodies.append(_COUNT.pack(len(entries)) + b"".join(entries))
@@ -51,3 +50,7 @@ def unpack(body: bytes) -> tuple[Entry, ...]:
     if len(body) < _COUNT.size or len(body) != _COUNT.size + _COUNT.unpack_from(body)[0] * ENTRY_BYTES:
         raise PacketError(f"{len(body)} bytes are not the body of a sample report")
     return tuple(map(Entry._make, _ENTRY.iter_unpack(body[_COUNT.size :])))
+
+
+def _offset(ns: int) -> int:
+    return ns if -OFFSET_MAX_NS <= ns <= OFFSET_MAX_NS else -OFFSET_MAX_NS if ns < 0 else OFFSET_MAX_NS

@@ -14,9 +14,7 @@ from hil.quantity import BaseSI, BaseSpan
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the sensor reads now, what it read last before the fault struck, and how long the fault has been
-    there.
-    """
+    """What the sensor reads now, what it read last before the fault struck, and how long the fault has been there."""
 
     value: float
     held: float
@@ -135,9 +133,7 @@ class UnitChange(ValueFault):
 
 
 class Garbage(ValueFault):
-    """The bad data relay: sound frames with random values, from `low` to `high` or else from 0 to twice the
-    reading.
-    """
+    """The bad data relay: sound frames with random values, from `low` to `high` or else from 0 to twice the reading."""
 
     low: BaseSI | None = None
     high: BaseSI | None = None

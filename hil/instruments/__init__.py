@@ -19,9 +19,7 @@ Forgery = Callable[[bytes, int], bytes]
 
 
 class Instrument(Protocol):
-    """One instrument on a line. It hears everything on the line but itself; it has no clock and touches no
-    port.
-    """
+    """One instrument on a line. It hears everything on the line but itself; it has no clock and touches no port."""
 
     @property
     def next_wake_ns(self) -> int | None:
@@ -32,9 +30,7 @@ class Instrument(Protocol):
         """The false replies this dialect can give, for the faults of that name."""
 
     def received(self, data: bytes, now_ns: int) -> None:
-        """These bytes passed on the line back to back, the last one ending at `now_ns`. Any split, any
-        rubbish.
-        """
+        """These bytes passed on the line back to back, the last one ending at `now_ns`. Any split, any rubbish."""
 
     def wake(self, now_ns: int) -> bytes:
         """What it begins to send at `now_ns` (b"": nothing)."""
@@ -46,9 +42,7 @@ def kinds() -> list[str]:
 
 
 def options(table: object) -> BaseModel:
-    """The validated `Options` of the dialect that `table["kind"]` names; ValueError lists the dialects there
-    are.
-    """
+    """The validated `Options` of the dialect that `table["kind"]` names; ValueError lists the dialects there are."""
     if isinstance(table, BaseModel):
         return table
     kind = table.get("kind") if isinstance(table, Mapping) else None

@@ -127,7 +127,9 @@ class Slave:
     def _finish(self, now_ns: int) -> None:
         frame = bytes(self._heard)
         self._heard.clear()
-        if 4 <= len(frame) <= LARGEST_FRAME and seal(frame[:-2]) == frame and frame[0] == self._address:
+        if not 4 <= len(frame) <= LARGEST_FRAME or frame[0] != self._address:
+            return
+        if seal(frame[:-2]) == frame:
             self._reply = seal(bytes([self._address]) + self._answer(frame[1:-2], now_ns))
             self._reply_ns = now_ns + self._think_ns
 

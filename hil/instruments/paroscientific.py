@@ -52,9 +52,7 @@ class Options(BaseModel):
 
 
 def build(options: Options, source: Callable[[sensor.Options], Source], byte_ns: int) -> "Transmitter":
-    """The transmitter of these options; its commands end with a character, so `byte_ns` is of no interest to
-    it.
-    """
+    """The transmitter of these options; its commands end with a character, so `byte_ns` is of no interest to it."""
     return Transmitter(
         options, source(options.pressure), source(options.temperature) if options.temperature else None
     )

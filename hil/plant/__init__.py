@@ -32,9 +32,7 @@ class Plant(Protocol):
         """Bring the state to this instant; an instant already passed changes nothing."""
 
     def truth(self, name: str) -> float:
-        """The variable `name` (a key of UNITS) as it is now; KeyError if this plant has none such. Infinite:
-        never.
-        """
+        """The variable `name` (a key of UNITS) as it is now; KeyError if this plant has none such. Infinite: never."""
 
 
 def models() -> list[str]:
@@ -43,9 +41,7 @@ def models() -> list[str]:
 
 
 def options(table: object) -> BaseModel:
-    """The validated `Options` of the model that `table["model"]` names; ValueError lists the models there
-    are.
-    """
+    """The validated `Options` of the model that `table["model"]` names; ValueError lists the models there are."""
     if isinstance(table, BaseModel):
         return table
     model = table.get("model") if isinstance(table, Mapping) else None
@@ -66,9 +62,7 @@ def build(plant_options: BaseModel) -> Plant:
 
 
 def reading(plant: Plant, name: str) -> Callable[[int], float]:
-    """`now_ns -> value`: advances the plant to `now_ns`, then tells the truth. This is what a sensor is
-    pointed at.
-    """
+    """`now_ns -> value`: advances the plant to `now_ns`, then tells the truth. This is what a sensor is pointed at."""
 
     def truth_at(now_ns: int) -> float:
         plant.advance(now_ns)

@@ -379,10 +379,10 @@ def test_limits_and_book_together_survive_a_restart_in_alarm():
     limits, book = Limits([limit], table), AlarmBook([limit])
     book.restore(0, memories)
     limits.restore(0, Level(memories[0].level))
-    for value, quality, state in [(math.nan, Quality.BAD, B), (2.5, Quality.GOOD, B), (0.0, Quality.GOOD, E)]:
-        now_ns = int(limits.level(0)) + table.time_ns[0] + S
-        table.write(0, value, math.nan, now_ns, quality)
-        book.apply(now_ns, limits.step(now_ns))
+    story = [(math.nan, Quality.BAD, B), (2.5, Quality.UNCERTAIN, B), (0.0, Quality.GOOD, E)]
+    for second, (value, quality, state) in enumerate(story, 1):
+        table.write(0, value, math.nan, second * S, quality)
+        book.apply(second * S, limits.step(second * S))
         assert book.alarms[0].state is state
     assert book.alarms[0].occurrence == 1
 

@@ -1,3 +1,4 @@
+import binascii
 import json
 import math
 import os
@@ -118,7 +119,6 @@ def test_every_kind_as_json_names_itself_and_nan_is_null():
 
 @given(st.floats(width=32))
 def test_a_tidy_number_is_the_same_f32(value):
-    assert repr(event._BODY.pack(*[0] * 14, *[tidy(value)] * 4, 0, 0)) if False else True
     packed = Table(PARAMETERS)
     packed.write(0, tidy(value), value, 0, 1)
     (entry,) = housekeeping.unpack(housekeeping.pack(1, packed, [0])).entries
@@ -146,7 +146,7 @@ pieces = st.one_of(
 )
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(st.lists(pieces, max_size=8).map(b"".join))
 def test_any_bytes_are_told_to_the_last_one(data):
     told = 0
@@ -158,7 +158,7 @@ def test_any_bytes_are_told_to_the_last_one(data):
     assert told == len(data)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(pieces, max_size=8), st.integers(1, 50))
 def test_any_bytes_on_a_line_are_told_however_they_are_cut(parts, size):
     data = b"\0".join(cobs.encode(part) if number % 2 else part for number, part in enumerate(parts))
@@ -172,24 +172,25 @@ def test_any_bytes_on_a_line_are_told_however_they_are_cut(parts, size):
         to_json(report(stretch, NAMES).json)
 
 
-def test_ten_thousand_mutated_recordings_give_no_traceback():
+def test_ten_thousand_mutated_packets_give_no_traceback():
     rng = random.Random(1)
-    good = b"".join(every_kind())
-    for _ in range(10_000):
-        data = bytearray(good)
-        for _ in range(rng.randint(1, 12)):
-            at = rng.randrange(len(data))
-            match rng.randrange(4):
+    kinds = every_kind()
+    for number in range(10_000):
+        data = bytearray(kinds[number % len(kinds)])
+        for _ in range(rng.randint(1, 4)):
+            at = rng.randrange(len(data) + 1)
+            match rng.randrange(3):
                 case 0:
-                    data[at] = rng.randrange(256)
+                    data[at : at + 1] = rng.randbytes(1)
                 case 1:
-                    del data[at : at + rng.randrange(40)]
+                    del data[at : at + rng.randrange(20)]
                 case 2:
-                    data[at:at] = rng.randbytes(rng.randrange(40))
-                case 3:
-                    data[at] ^= 1 << rng.randrange(8)
-            if not data:
-                break
+                    data[at:at] = rng.randbytes(rng.randrange(20))
+        if (
+            number % 2 and len(data) > 23
+        ):  # the damage came before the packet was made: lengths and checksum hold
+            data[4:6] = (len(data) - 7).to_bytes(2)
+            data[-2:] = binascii.crc_hqx(data[:-2], 0xFFFF).to_bytes(2)
         stretches = list(frame.split(bytes(data)))
         assert sum(len(stretch.data) for stretch in stretches) == len(data)
         for stretch in stretches:
@@ -341,6 +342,7 @@ def test_a_terminal_that_knows_only_ascii_is_no_trouble(tmp_path):
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(
         [sys.executable, "-m", "fsw.cli", "decode", str(path)],
+        check=False,
         capture_output=True,
         text=True,
         env=environment,

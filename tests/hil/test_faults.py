@@ -94,7 +94,8 @@ def test_bit_flip_flips_as_many_bits_as_it_says(bits):
 
 def test_junk_comes_before_an_untouched_reply():
     [(when, data)] = asked(fault("junk_before", bytes=5))
-    assert data[5:] == REPLY and len(data) == 14
+    assert data[5:] == REPLY
+    assert len(data) == 14
     assert data[:5] == rng().bytes(5)
     assert when == DONE_AT + 5 * B
 
@@ -171,7 +172,7 @@ def test_a_spoilt_reading_value_for_value(spoilt, expected):
 
 
 def test_stuck_is_stuck_to_the_last_bit():
-    assert len(set(readings(fault("stuck"), truth=lambda t: math.sin(t)))) == 1
+    assert len(set(readings(fault("stuck"), truth=math.sin))) == 1
 
 
 def test_nan_is_not_a_number():
@@ -195,11 +196,13 @@ def test_noise_up_adds_noise_of_its_sigma():
 
 def test_garbage_is_anything_between_its_bounds_in_a_sound_frame():
     values = np.array(readings(fault("garbage", low="1 bar", high="3 bar"), count=5000, truth=lambda _: 1e5))
-    assert values.min() >= 1e5 and values.max() <= 3e5
+    assert values.min() >= 1e5
+    assert values.max() <= 3e5
     assert values.mean() == pytest.approx(2e5, rel=0.02)
     assert values.std() == pytest.approx(2e5 / math.sqrt(12), rel=0.05)
     free = readings(fault("garbage"), count=2000, truth=lambda _: 300.0)
-    assert 0 <= min(free) < 10 and 590 < max(free) <= 600
+    assert 0 <= min(free) < 10
+    assert 590 < max(free) <= 600
 
 
 def test_a_reading_asked_for_twice_is_spoilt_once():
@@ -265,8 +268,10 @@ def test_babble_ends_at_its_time():
 
 def test_a_fault_concerns_its_target_and_all_below():
     on_instrument = fault("silence")
-    assert on_instrument.concerns("rig/pt1") and on_instrument.concerns("rig/pt1/pressure")
-    assert not on_instrument.concerns("rig/pt10") and not on_instrument.concerns("rig")
+    assert on_instrument.concerns("rig/pt1")
+    assert on_instrument.concerns("rig/pt1/pressure")
+    assert not on_instrument.concerns("rig/pt10")
+    assert not on_instrument.concerns("rig")
 
 
 @pytest.mark.parametrize(

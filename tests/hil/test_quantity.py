@@ -1,5 +1,6 @@
 """The bench's own reading of quantities."""
 
+import contextlib
 import math
 
 import pytest
@@ -16,7 +17,7 @@ from hil.quantity import base_si, duration_ns, from_si, si, span
         ("2 bar absolute", "Pa", 2e5),
         ("0.5 kgf/cm^2", "Pa", 49033.25),
         ("30 psi", "Pa", 206842.71),
-        ("0.8 mmHg", "Pa", 106.6576),
+        ("0.8 mmHg", "Pa", 106.65791),
         ("0.8 mm", "m", 8e-4),
         ("44 L", "m^3", 0.044),
         ("916 m^3", "m^3", 916),
@@ -33,23 +34,12 @@ def test_what_people_write(text, unit, expected):
     assert si(text, unit) == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "bar",
-        "2",
-        "2 m",
-        "nan Pa",
-        "inf Pa",
-        "1e999 Pa",
-        "2 bar gauge",
-        "2 psig",
-        "9**9**9 Pa",
-        "1 Pa^9^9^9",
-    ]
-    + ["1 per 30 days", "1 __class__", True, None, [], math.nan, math.inf],
-)
+NO_PRESSURES = """
+    |bar|2|2 m|nan Pa|inf Pa|1e999 Pa|2 bar gauge|2 psig|9**9**9 Pa|1 Pa^9^9^9|1 per 30 days|1 __class__
+""".strip().split("|")
+
+
+@pytest.mark.parametrize("text", [*NO_PRESSURES, True, None, [], math.nan, math.inf])
 def test_what_is_no_pressure_is_refused(text):
     with pytest.raises(ValueError):  # noqa: PT011 - any wording
         si(text, "Pa")
@@ -58,10 +48,8 @@ def test_what_is_no_pressure_is_refused(text):
 @given(st.text(max_size=40))
 def test_any_text_is_a_number_or_refused(text):
     for unit in ("Pa", "K", ""):
-        try:
+        with contextlib.suppress(ValueError):
             assert math.isfinite(si(text, unit))
-        except ValueError:
-            pass
 
 
 def test_durations_are_whole_nanoseconds_and_never_negative():

@@ -1,18 +1,19 @@
-"""Truth for the leak tests: a loop and a gas volume as equations, and a harness that feeds a vessel through the table."""
+"""Truth for the leak tests: a loop as an equation, noise, and a vessel fed through its own table."""
 
 import math
-from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from fsw.leak import accumulator, gas
-from fsw.leak.detector import Detector
+from fsw.leak import accumulator
+from fsw.leak.detector import Detector, Settings
+from fsw.leak.thermal import Thermal
 from fsw.leak.vessel import Inputs, Outputs, Vessel
 from fsw.sample import Quality
-from fsw.table import Parameter, Reading, Table
+from fsw.table import Parameter, Table
 
 NS = 1_000_000_000
-ROWS = ("pressure", "temperature", "inventory", "leak_rate", "leak_certainty", "onset", "hole", "time_to_limit", "time_to_empty")
+INPUTS = ("pressure", "temperature")
+GOOD = int(Quality.GOOD)
 
 MS22 = {
     "pressure": "pt.pressure",
@@ -31,35 +32,37 @@ CABIN = {
     "volume": "916 m^3",
     "fluid": "air",
     "limit": "90 kPa absolute",
-    "thermal": {"unseen_drift": "0.02 K/h", "fastest": "1 K/h"},
 }
+STEADY = Thermal(unseen_drift="0 K/h", fastest="0 K/h")
 
 
 class Rig:
-    """One vessel with its own table; `feed` gives one instant and returns whether the leak is certain."""
+    """One vessel with its own table; `feed` gives it an instant and says whether a leak is certain."""
 
-    def __init__(self, module, keys, noise_pa=100.0, noise_k=0.02):
-        self.options = module.Options(**keys)
-        self.model = module.model(self.options)
-        self.detector = Detector(self.options.detector, self.model.zero_leak_kg_per_s)
-        self.table = Table(Parameter(i, name, "") for i, name in enumerate(ROWS))
-        outputs = Outputs(*range(2, 9 if module is accumulator else 8))
-        self.vessel = Vessel("v", self.model, self.detector, self.options.thermal, Inputs(0, 1), outputs)
-        self.noise = (noise_pa, noise_k)
+    def __init__(self, module, keys, thermal=Thermal(), noise_pa=100.0, noise_k=0.02, settings=Settings()):  # noqa: B008
+        self.model = module.model(module.Options(**keys))
+        names = (*INPUTS, *(output.name for output in module.OUTPUTS))
+        self.table = Table(Parameter(i, name, "") for i, name in enumerate(names))
+        self.rows = self.table.rows
+        outputs = Outputs(**{output.name: self.rows[output.name] for output in module.OUTPUTS})
+        self.detector = Detector(settings, self.model.zero_leak_kg_per_s)
+        self.vessel = Vessel("v", self.model, self.detector, thermal, Inputs(0, 1), outputs)
+        self.noise_pa, self.noise_k = noise_pa, noise_k
 
-    def feed(self, time_ns, pressure_pa, temperature_k, quality=int(Quality.GOOD)):
-        self.table.write(0, pressure_pa, self.noise[0], time_ns, quality)
-        self.table.write(1, temperature_k, self.noise[1], time_ns, int(Quality.GOOD))
+    def feed(self, t_s, pressure_pa, temperature_k, quality=GOOD):
+        time_ns = round(t_s * NS) + 1
+        self.table.write(0, pressure_pa, self.noise_pa, time_ns, quality)
+        self.table.write(1, temperature_k, self.noise_k, time_ns, GOOD)
         self.vessel.step(time_ns, self.table)
-        return self.table.value[4] >= 1.0
+        return self.table.value[self.rows["leak_certainty"]] >= 1.0
 
-    def read(self, name) -> Reading:
-        return self.table.read(ROWS.index(name))
+    def read(self, name):
+        return self.table.read(self.rows[name])
 
 
-def loop(seconds, hole_m=0.0, at_s=0.0, k=1.1, cd=0.61, rate_hz=10.0, temperature=lambda t: 293.0, volume=44e-3,
-         gas_m3=5e-3, p0=196e3, rho=692.0, beta=1.2e-3):
-    """(t, pressure, mean temperature, lost m3) of a loop leaking into vacuum: p V_g^k = const, Bernoulli."""
+def loop(seconds, hole_m=0.0, at_s=0.0, k=1.1, cd=0.61, temperature=lambda t: 293.0):
+    """(t, pressure, mean temperature, lost m3) at 10 Hz of the MS-22 loop leaking into vacuum: p V^k, Bernoulli, Euler."""
+    volume, gas_m3, p0, rho, beta, rate_hz = 44e-3, 5e-3, 196e3, 692.0, 1.2e-3, 10.0
     lost, dt = 0.0, 1 / rate_hz
     area = math.pi / 4 * hole_m**2
     for i in range(int(seconds * rate_hz)):
@@ -73,7 +76,7 @@ def loop(seconds, hole_m=0.0, at_s=0.0, k=1.1, cd=0.61, rate_hz=10.0, temperatur
 
 
 def ar1(rng, n, sigma, phi):
-    """Stationary AR(1) noise."""
+    """Stationary AR(1) noise of standard deviation sigma."""
     white = rng.normal(0, sigma * math.sqrt(1 - phi * phi), n)
     out = np.empty(n)
     out[0] = rng.normal(0, sigma)

@@ -71,7 +71,7 @@ def test_a_peer_that_cannot_be_reached_never_raises_and_never_waits(to):
     one.close()
 
 
-def test_a_network_that_is_down_is_counted():
+def test_a_packet_that_cannot_be_sent_is_counted():
     one = sink("255.255.255.255:1")
     one.send([bytes(70_000)])  # larger than any datagram
     assert one.dropped == 1
