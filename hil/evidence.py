@@ -49,7 +49,6 @@ class Evidence:
         self.end_ns = recording.now_ns
         self.wall_s = recording.wall_s
         self.log = recording.log
-        self._reader = Reader(background.xtce)
 
     @property
     def speed(self) -> float:
@@ -60,6 +59,10 @@ class Evidence:
     def last_packet_ns(self) -> int | None:
         """When the program was last heard."""
         return self.packets[-1][0] if self.packets else None
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.background.xtce)
 
     @cached_property
     def frames(self) -> tuple[Frame, ...]:

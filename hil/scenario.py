@@ -133,6 +133,7 @@ def load(name_or_path: str) -> Case:
         path.parent / scenario.board
     )  # a path is relative to the scenario, a bare name is a shipped board
     board = load_board(beside if beside.is_file() else scenario.board)
+    expectations = dict(_expectations(problems, scenario))
     case = Case(
         name=path.stem,
         scenario=scenario,
@@ -140,9 +141,10 @@ def load(name_or_path: str) -> Case:
         plants=dict(_plants(problems, scenario)),
         instruments=dict(_instruments(problems, scenario, board)),
         faults=tuple(_faults(problems, scenario, board)),
-        expectations=tuple(_expectations(problems, scenario)),
+        expectations=tuple(expectations.values()),
     )
-    _check_names(problems, case)
+    _check_reads(problems, case)
+    _check_expectations(problems, case, expectations)
     if problems:
         raise ScenarioError(str(path), problems)
     return case
@@ -227,7 +229,7 @@ def _faults(problems: Problems, scenario: Scenario, board: Board) -> Iterator[fa
         yield found
 
 
-def _expectations(problems: Problems, scenario: Scenario) -> Iterator[expect.Expectation]:
+def _expectations(problems: Problems, scenario: Scenario) -> Iterator[tuple[int, expect.Expectation]]:
     for index, table in enumerate(scenario.expect):
         kinds = [model for key, model in expect.KINDS.items() if key in table]
         if len(kinds) != 1:
@@ -236,27 +238,32 @@ def _expectations(problems: Problems, scenario: Scenario) -> Iterator[expect.Exp
             continue
         found = _validated(problems, f"expect.{index}", table, kinds[0].model_validate, kinds[0])
         if found is not None:
-            yield found
+            yield index, found
 
 
-def _check_names(problems: Problems, case: Case) -> None:
-    """What is named must exist: alarms, parameters, plant variables; tolerances must be in the right unit."""
-    alarms = [limit.name for limit in case.board.limits]
-    units = {parameter.name: parameter.unit for parameter in case.board.parameters}
+def _check_reads(problems: Problems, case: Case) -> None:
+    """Every channel must read what a plant of this scenario tells."""
     for name, table in case.scenario.instrument.items():
         for channel, keys in table.channels.items():
             if "reads" in keys:
                 _check_truth(problems, f"instrument.{name}.channels.{channel}.reads", keys["reads"], case)
-    for index, expectation in enumerate(case.expectations):
+
+
+def _check_expectations(
+    problems: Problems, case: Case, expectations: Mapping[int, expect.Expectation]
+) -> None:
+    """Alarms, parameters and plant variables that are named must exist; tolerances must be in the right unit."""
+    alarms = [limit.name for limit in case.board.limits]
+    units = {parameter.name: parameter.unit for parameter in case.board.parameters}
+    for index, expectation in expectations.items():
         path = f"expect.{index}"
         for pattern in expectation.alarm_patterns():
             if not fnmatch.filter(alarms, pattern):
                 problems.add(path, pattern, f"is no alarm of the board; {did_you_mean(pattern, alarms)}")
         for parameter, texts in expectation.quantities().items():
             if parameter not in units:
-                problems.add(
-                    path, parameter, f"is no parameter of the board; {did_you_mean(parameter, units)}"
-                )
+                text = f"is no parameter of the board; {did_you_mean(parameter, units)}"
+                problems.add(path, parameter, text)
                 continue
             for text in filter(None, texts):
                 try:

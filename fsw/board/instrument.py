@@ -61,10 +61,11 @@ def bind(
             continue
         with problems.at(path, None):
             own = dialect.timing(options, settings[options.line].byte_ns)
+            timeout_ns = own.timeout_ns if options.timeout is None else options.timeout
             timing = Timing(
                 gap_ns=own.gap_ns if options.gap is None else options.gap,
-                timeout_ns=own.timeout_ns if options.timeout is None else options.timeout,
-                quiet_ns=own.quiet_ns,
+                timeout_ns=timeout_ns,
+                quiet_ns=max(own.quiet_ns, timeout_ns),  # a reply may come as late as one is waited for
             )
             exchanges = tuple(dialect.exchanges(options, options.channels))
             bound.append(Bound(name, options, dialect, exchanges, timing, options.every * period_ns))

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from fsw.board import ids as locks
 from fsw.board import instrument, limit, parameter, vessel
 from fsw.board.board import Board, HousekeepingSet, Line, SinkSpec
-from fsw.board.budget import Budget
+from fsw.board.budget import Budget, ms
 from fsw.board.parameter import Declared, Directory, Scope
 from fsw.board.problem import BoardErrors, Problem, Problems, did_you_mean, of_validation
 from fsw.board.schema import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, BoardFile, board_file
@@ -42,7 +42,7 @@ def shipped() -> dict[str, Path]:
 def find(board: str | Path) -> Path:
     """A path as it is; a bare name is a file here or a shipped board. BoardErrors when it is neither."""
     path = Path(board)
-    if path.exists() or path.suffix or len(path.parts) > 1:
+    if path.is_file() or path.suffix or len(path.parts) > 1:
         return path
     known = shipped()
     if str(board) not in known:
@@ -112,6 +112,10 @@ def _resolve(path: Path, crc32: int, file: BoardFile, ids: locks.Ids, problems: 
         problems.add("board.rate", f"{rate:g} Hz", text)
         return None
     period_ns = round(1e9 / rate)
+    for key in ("housekeeping", "heartbeat"):
+        if getattr(file.board, key) < period_ns:
+            text = f"must be at least one tick, {ms(period_ns)}"
+            problems.add(f"board.{key}", ms(getattr(file.board, key)), text)
     settings = instrument.lines(file, problems)
     bound = instrument.bind(file, settings, period_ns, problems)
     directory = Directory(

@@ -22,7 +22,7 @@ NS_PER_S = 1_000_000_000
 # only precision), and a sure one for evidence that is thrown away (a needless one would interrupt an alarm).
 DISAGREES_SIGMA = 3.0
 REFUTED_SIGMA = 5.0
-REFUTED_CERTAINTY = 0.5  # below, a leak that was certain has ended, and with it its date
+ENDED_SHARE = 0.1  # of the rate that was dated; a leak that is surely below has ended
 STEP_SHARE = 1.5  # slope that a step of height 1 in the middle of a window of length 1 leaves
 SIGMA_MIN = 1e-300  # where no noise is declared and none is seen, all that is left is not to divide by 0
 UNIFORM = 1 / math.sqrt(3)  # standard error of what is known only by its bound
@@ -101,6 +101,14 @@ class Slope(NamedTuple):
     span_s: float
 
 
+class Onset(NamedTuple):
+    """When a leak began, and how fast it was when that was found."""
+
+    time_ns: int
+    sigma_s: float
+    rate: float
+
+
 class Detector:
     """Slopes of one vessel's inventory. A few microseconds a sample, about 1 kB a window."""
 
@@ -112,7 +120,7 @@ class Detector:
         self._windows = [Window(window_ns, settings.samples) for window_ns in settings.windows]
         self._noise = Noise()
         self._time_ns: int | None = None
-        self._onset: tuple[int, float] | None = None  # time_ns, sigma_s
+        self._onset: Onset | None = None
 
     def restart(self) -> None:
         """Forget the inventory. The onset of a leak that was certain is kept until it is refuted."""
@@ -147,11 +155,14 @@ class Detector:
         unseen = UNIFORM * drift.over(best.span_s)
         if certainty >= 1.0:
             self._date(time_ns, best, seen[agreeing:], unseen)
-        elif certainty < REFUTED_CERTAINTY:
+        elif (
+            self._onset is not None
+            and best.rate + REFUTED_SIGMA * best.sigma < ENDED_SHARE * self._onset.rate
+        ):
             self._onset = None
         onset_s, sigma_onset_s = math.nan, math.nan
         if self._onset is not None:
-            onset_s, sigma_onset_s = (time_ns - self._onset[0]) / NS_PER_S, self._onset[1]
+            onset_s, sigma_onset_s = (time_ns - self._onset.time_ns) / NS_PER_S, self._onset.sigma_s
         return Verdict(True, best.rate, math.hypot(best.sigma, unseen), certainty, onset_s, sigma_onset_s)
 
     def _slopes(self, sigma_kg: float) -> list[Slope]:
@@ -194,8 +205,8 @@ class Detector:
             x = 0.5 - math.sin(math.asin(1 - 2 * y) / 3)
             sigma_y = math.hypot(sigma, y * present.sigma, unseen_kg_per_s) / present.rate
             sigma_s = math.hypot(span_s * sigma_y / (6 * x * (1 - x)), ONSET_CURVATURE * span_s * x)
-            if self._onset is None or sigma_s < self._onset[1]:
-                self._onset = (time_ns - int(x * span_s * NS_PER_S), sigma_s)
+            if self._onset is None or sigma_s < self._onset.sigma_s:
+                self._onset = Onset(time_ns - int(x * span_s * NS_PER_S), sigma_s, present.rate)
 
 
 def _agreeing(seen: list[Slope]) -> int:

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-from fsw.leak import accumulator
 from fsw.leak.detector import Detector, Settings
 from fsw.leak.thermal import Thermal
 from fsw.leak.vessel import Inputs, Outputs, Vessel
@@ -33,7 +32,6 @@ CABIN = {
     "fluid": "air",
     "limit": "90 kPa absolute",
 }
-STEADY = Thermal(unseen_drift="0 K/h", fastest="0 K/h")
 
 
 class Rig:
@@ -61,7 +59,7 @@ class Rig:
 
 
 def loop(seconds, hole_m=0.0, at_s=0.0, k=1.1, cd=0.61, temperature=lambda t: 293.0):
-    """(t, pressure, mean temperature, lost m3) at 10 Hz of the MS-22 loop leaking into vacuum: p V^k, Bernoulli, Euler."""
+    """(t, pressure, mean temperature, lost m3) at 10 Hz of the MS-22 loop leaking to vacuum: p V^k, Bernoulli."""
     volume, gas_m3, p0, rho, beta, rate_hz = 44e-3, 5e-3, 196e3, 692.0, 1.2e-3, 10.0
     lost, dt = 0.0, 1 / rate_hz
     area = math.pi / 4 * hole_m**2

@@ -1,0 +1,259 @@
+"""The bench itself: real `fsw` processes in virtual and in real time, and what happens when the program fails."""
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from hil import expect, program, scenario
+from hil.bench import Bench
+from hil.evidence import Recording
+from hil.lockstep import PACKET, WRITE, Kind, Lockstep, LockstepError
+from hil.program import Program, ProgramError
+from hil.realtime import split
+
+RIG = """
+board = "my_rig.toml"
+seed = 1
+duration = "{duration}"
+[plant.rig]
+model = "gas_vessel"
+volume = "4 L"
+pressure = "6 bar"
+gas = "nitrogen"
+outside = "101.325 kPa"
+cd = 0.7
+leak = [{{ at = "20 s", hole = "0.2 mm" }}]
+[instrument.pt1]
+channels.pressure = {{ reads = "rig.pressure", noise = "100 Pa" }}
+[instrument.tt1]
+channels.temperature = {{ reads = "rig.temperature", noise = "0.05 K" }}
+"""
+LEAK = """
+[[expect]]
+alarm = "rig.leak"
+within = ["20 s", "30 s"]
+[[expect]]
+parameter = "rig.hole"
+at = "40 s"
+within = "15 %"
+inside_band = 2
+"""
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Path:
+    """A folder with a copy of the bench rig's board."""
+    board = scenario.load("bench_rig_leak").board.path
+    (tmp_path / "my_rig.toml").write_bytes(board.read_bytes())
+    return tmp_path
+
+
+def case_of(folder: Path, text: str, duration: str = "40 s") -> scenario.Case:
+    (folder / "case.toml").write_text(RIG.format(duration=duration) + text)
+    return scenario.load(str(folder / "case.toml"))
+
+
+def descendants() -> set[str]:
+    listed = subprocess.run(
+        ["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True, check=False
+    )
+    return {line for line in listed.stdout.splitlines() if "fsw" in line}
+
+
+def test_virtual_time_finds_the_leak_and_gives_the_same_bytes_again(rig: Path) -> None:
+    bench = Bench(case_of(rig, LEAK))
+    first, second = bench.run(real=False), bench.run(real=False)
+    assert first.packets == second.packets
+    assert first.speed > 5  # hundreds on a machine of its own
+    for verdict in expect.judge(first, case_of(rig, LEAK).expectations):
+        assert verdict.passed, verdict
+    assert not descendants()
+
+
+def test_another_seed_gives_other_bytes(rig: Path) -> None:
+    runs = [
+        Bench(scenario.load(str(file))).run(real=False).packets
+        for file in (rig / f"seed_{seed}.toml" for seed in (1, 2))
+        if file.write_text(RIG.format(duration="5 s").replace("seed = 1", f"seed = {file.stem[-1]}"))
+    ]
+    assert runs[0] != runs[1]
+
+
+def test_the_programs_readings_are_the_plants_truth(rig: Path) -> None:
+    run = Bench(case_of(rig, "", "10 s")).run(real=False)
+    pressure = run.parameters["pt1.pressure"]
+    # 600 kPa and 293.15 K, with noise of 100 Pa and 0.05 K: five sigma of a single sample.
+    assert abs(pressure.value[-1] - 600e3) < 500
+    assert abs(run.parameters["tt1.temperature"].value[-1] - 293.15) < 0.25
+    assert pressure.quality[-1] == 1 | 16  # GOOD, and marked as simulated
+    # m = p V M / (R T) of nitrogen: 6e5 * 4e-3 * 28.0134e-3 / (8.314463 * 293.15)
+    assert run.parameters["rig.inventory"].value[-1] == pytest.approx(27.583e-3, rel=0.01)
+
+
+def test_real_time_over_a_pty_gives_the_same_story(rig: Path) -> None:
+    fault = '[[fault]]\nkind = "unplug"\non = "bus"\nat = "3 s"\nuntil = "5 s"\n'
+    began_s = time.monotonic()
+    run = Bench(case_of(rig, fault, "9 s")).run(real=True)
+    assert time.monotonic() - began_s >= 9
+    raised = {frame.alarm: frame.time_ns / 1e9 for frame in run.frames if frame.raises}
+    assert 3 <= raised["pt1.pressure.bad"] < 4
+    assert any(frame.returns and frame.alarm == "pt1.pressure.bad" for frame in run.frames)
+    assert "rig.leak" not in raised
+    assert abs(run.parameters["pt1.pressure"].value[-1] - 600e3) < 500
+    assert not descendants()
+
+
+def test_a_program_that_dies_is_an_error_with_its_last_words(rig: Path) -> None:
+    case = case_of(rig, "")
+    bench = Bench(case)
+    case.board.path.write_text("board = 3\n")
+    with pytest.raises(ProgramError, match=r"exit code 2(.|\n)*my_rig.toml"):
+        bench.run(real=False)
+    with pytest.raises(ProgramError, match=r"exit code 2(.|\n)*my_rig.toml"):
+        bench.run(real=True)
+    with pytest.raises(ProgramError, match=r"exit code 2(.|\n)*my_rig.toml"):
+        Bench(case)
+    assert not descendants()
+
+
+def test_nothing_is_left_behind_when_the_watcher_fails(rig: Path) -> None:
+    def fail(recording: Recording) -> None:
+        if recording.now_ns:
+            raise KeyboardInterrupt
+
+    before = set(Path("/tmp").glob("hil-*"))
+    with pytest.raises(KeyboardInterrupt):
+        Bench(case_of(rig, "")).run(real=False, watch=fail)
+    assert not descendants()
+    assert set(Path("/tmp").glob("hil-*")) <= before
+
+
+def test_a_terminated_bench_takes_the_program_with_it(rig: Path) -> None:
+    case_of(rig, "", "60 s")
+    words = [sys.executable, "-m", "hil.cli", "run", "--real", str(rig / "case.toml")]
+    bench = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def children() -> str:
+        listed = ["ps", "--ppid", str(bench.pid), "-o", "args="]
+        return subprocess.run(listed, capture_output=True, text=True, check=False).stdout
+
+    deadline = time.monotonic() + 30
+    while " run " not in children() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    fsw = subprocess.run(
+        ["ps", "--ppid", str(bench.pid), "-o", "pid="], capture_output=True, text=True, check=False
+    ).stdout.split()
+    assert fsw
+    bench.send_signal(signal.SIGTERM)
+    assert bench.wait(20) == 128 + signal.SIGTERM
+    assert not any(Path(f"/proc/{pid}").exists() for pid in fsw)
+
+
+def test_a_program_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stubborn = tmp_path / "fsw"
+    stubborn.write_text("#!/bin/sh\ntrap '' TERM\necho ready\nwhile :; do sleep 0.1; done\n")
+    stubborn.chmod(0o755)
+    monkeypatch.setattr(program, "command", lambda: str(stubborn))
+    with Program(["run"], tmp_path, grace_s=0.3) as running:
+        while "ready" not in running.log():
+            time.sleep(0.02)
+    assert running.returncode == -signal.SIGKILL
+    assert "SIGKILL" in str(running.error("over"))
+
+
+def peer(path: Path, *answers: bytes) -> threading.Thread:
+    """A program that says `answers` and hangs up: the hello, then one for each message."""
+
+    def talk() -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as end:
+            end.connect(str(path))
+            end.send(answers[0])
+            for answer in answers[1:]:
+                end.recv(1 << 16)
+                end.send(answer)
+
+    thread = threading.Thread(target=talk, daemon=True)
+    thread.start()
+    return thread
+
+
+HELLO = b'{"board": "x", "crc32": 1, "period_ns": 100000000, "lines": ["a", "b"]}'
+
+
+def test_the_lockstep_protocol_is_read_as_it_was_agreed(tmp_path: Path) -> None:
+    lockstep = Lockstep(tmp_path / "socket")
+    # next_wake_ns 100 ms, then WRITE to line 1 of two bytes, then PACKET of one byte; all big-endian
+    answer = bytes.fromhex("0000000005f5e100010100000002abcd020000000001ff")
+    thread = peer(tmp_path / "socket", HELLO, answer)
+    hello = lockstep.accept(5)
+    assert hello is not None
+    assert hello.lines == ("a", "b")
+    assert lockstep.tell(5, Kind.DATA, 1, b"xy") == (
+        100_000_000,
+        [(WRITE, 1, b"\xab\xcd"), (PACKET, 0, b"\xff")],
+    )
+    thread.join(5)
+    with pytest.raises(LockstepError, match="hung up"):
+        lockstep.tell(6, Kind.TIME)
+    lockstep.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"\0" * 7,
+        struct.pack(">qBBI", 0, 1, 0, 5) + b"shor",
+        struct.pack(">qBBI", 0, 9, 0, 0),
+        struct.pack(">qBB", 0, 1, 0),
+    ],
+)
+def test_a_broken_answer_is_refused(tmp_path: Path, answer: bytes) -> None:
+    lockstep = Lockstep(tmp_path / "socket")
+    peer(tmp_path / "socket", HELLO, answer)
+    assert lockstep.accept(5)
+    with pytest.raises(LockstepError):
+        lockstep.tell(0, Kind.TIME)
+    lockstep.close()
+
+
+@pytest.mark.parametrize("hello", [b"{}", b"hello", b"[]", b"\xff"])
+def test_a_broken_hello_is_refused(tmp_path: Path, hello: bytes) -> None:
+    lockstep = Lockstep(tmp_path / "socket")
+    peer(tmp_path / "socket", hello)
+    with pytest.raises(LockstepError, match="hello"):
+        lockstep.accept(5)
+    lockstep.close()
+
+
+def test_a_program_that_hangs_is_noticed(tmp_path: Path) -> None:
+    lockstep = Lockstep(tmp_path / "socket", timeout_s=1.0)
+    release = threading.Event()
+
+    def hang() -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as end:
+            end.connect(str(tmp_path / "socket"))
+            end.send(HELLO)
+            release.wait(30)
+
+    threading.Thread(target=hang, daemon=True).start()
+    assert lockstep.accept(5)
+    with pytest.raises(LockstepError, match="no answer within 1 s"):
+        lockstep.tell(0, Kind.TIME)
+    release.set()
+    lockstep.close()
+
+
+def test_a_datagram_is_split_by_the_packets_own_lengths() -> None:
+    one = bytes.fromhex("0864c0000002") + b"abc"  # length field: bytes of the packet less 7
+    two = bytes.fromhex("0864c0010000") + b"z"
+    assert list(split(one + two)) == [one, two]
+    assert list(split(one + b"\x08")) == [one, b"\x08"]
+    assert list(split(b"")) == []
