@@ -1,4 +1,4 @@
-"""Tick lateness of a real `fsw` process against cyclictest, both running at the same time at the same rate and priority."""
+"""Tick lateness of a real `fsw` process against cyclictest at the same time, rate and priority."""
 
 import json
 import shutil

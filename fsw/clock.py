@@ -50,7 +50,7 @@ class MonotonicClock:
 
 
 class LockstepClock:
-    """A clock that somebody else advances: time stands still in between, and the epoch is fixed, so runs repeat exactly."""
+    """A clock that somebody else advances: time stands still in between, and the epoch is fixed, so runs repeat."""
 
     EPOCH_UNIX_NS = 1_790_000_000_000_000_000
 

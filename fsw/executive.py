@@ -1,4 +1,4 @@
-"""The loop: one thread, one epoll, one timer. It waits, hands over what came with the time it came, and decides nothing.
+"""The loop: one thread, one epoll, one timer. It waits, hands over what came and when, and decides nothing.
 
 The timer is armed at the next tick or at the earliest wake-up that a poller asked for. A tick that could not be
 served in time is counted and skipped, never queued: working off a backlog makes every later tick late as well.

@@ -35,7 +35,7 @@ class Fault(enum.IntEnum):
 
 
 class Sample(NamedTuple):
-    """One arrival: `row` of the parameter table, `time_ns` on the monotonic clock, `value` in SI (NaN when there is none)."""
+    """One arrival: `row` of the parameter table, `time_ns` on the monotonic clock, `value` in SI (NaN: none)."""
 
     row: int
     time_ns: int

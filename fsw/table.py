@@ -1,4 +1,4 @@
-"""The parameter table: every number that can be monitored, shown, recorded or limited, in one flat place in C memory."""
+"""The parameter table: every number that can be monitored, shown, recorded or limited, in one place in C memory."""
 
 import math
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ class Reading(NamedTuple):
 
 
 class Table:
-    """Columns `value`, `sigma` (f64), `time_ns` (i64), `quality` (u8), one row a parameter; the columns are cffi arrays.
+    """Columns `value`, `sigma` (f64), `time_ns` (i64), `quality` (u8), one row a parameter, as cffi arrays.
 
     A row that was never written reads NaN, NaN, 0, STALE.
     """

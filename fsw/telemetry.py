@@ -97,11 +97,11 @@ class Telemetry:
         body = event.pack(
             event.Event(
                 event=reported.event,
-                transition=event.Transition(reported.transition),
+                transition=reported.transition,
                 alarm=reported.alarm,
                 occurrence=reported.occurrence,
-                previous=event.State(reported.previous),
-                state=event.State(reported.state),
+                previous=reported.previous,
+                state=reported.state,
                 severity=reported.severity,
                 peak_severity=reported.peak_severity,
                 check=reported.check,
@@ -126,7 +126,7 @@ class Telemetry:
         limit = self._limits[change.index]
         return transition.Entry(
             monitor=limit.id,
-            parameter=self._ids[limit.row],
+            parameter=self._ids[limit.shown_row],
             check=limit.check,
             value=change.value,
             limit=change.limit,

@@ -10,7 +10,7 @@ from pathlib import Path
 from hil import program, realtime, truth
 from hil.evidence import Background, Evidence, Recording
 from hil.lockstep import Hello, Lockstep, LockstepError
-from hil.program import Program
+from hil.program import Program, ProgramError
 from hil.realtime import Plugs
 from hil.rig import Rig
 from hil.scenario import Case
@@ -63,7 +63,7 @@ class Bench:
 def _run_virtual(case: Case, rig: Rig, folder: Path, recording: Recording, watch: Watch) -> None:
     path = folder / "lockstep"
     with (
-        contextlib.closing(Lockstep(path)) as lockstep,
+        contextlib.closing(_listen(path)) as lockstep,
         Program(["run", case.board_argument, "--lockstep", f"unix:{path}"], folder) as fsw,
     ):
         try:
@@ -75,6 +75,13 @@ def _run_virtual(case: Case, rig: Rig, folder: Path, recording: Recording, watch
         if fsw.wait(STOP_LIMIT_S) != 0:
             raise fsw.error("the program did not end well")
         recording.log = fsw.log()
+
+
+def _listen(path: Path) -> Lockstep:
+    try:
+        return Lockstep(path)
+    except OSError as error:  # a socket's path has 107 bytes at most
+        raise ProgramError(f"cannot listen at {path} ({error}): TMPDIR should be a short path") from error
 
 
 def _accept(lockstep: Lockstep, fsw: Program) -> Hello:

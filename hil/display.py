@@ -28,6 +28,8 @@ _SCALES: dict[str, tuple[tuple[float, Scale], ...]] = {
     ),
 }
 
+NEVER_S = 1e9  # the program's word for a time that will not come
+
 
 def scale(unit: str, typical: float) -> Scale:
     """The scale for values of SI `unit` around `typical`; an unknown unit is shown as it is."""
@@ -42,8 +44,10 @@ def number(value: float, unit: str, sigma: float = math.nan) -> str:
     """`value` to four digits with its unit, and its error when `sigma` is known: "0.79 +/- 0.06 mm"."""
     if math.isnan(value):
         return "-"
+    if unit == "s" and value >= NEVER_S:
+        return "never"
     if math.isinf(value):
-        return "never" if unit == "s" and value > 0 else str(value)
+        return str(value)
     by = scale(unit, value)
     shown = value * by.factor + by.offset
     label = f" {by.label}" if by.label else ""

@@ -197,8 +197,9 @@ class Estimated(Expectation):
         if math.isnan(value) or not quality & TRUSTED:
             return Verdict(expected, f"no value to trust ({quality_text(quality)})", passed=False)
         true = self._true(run, int(series.time_ns[index]), unit)
-        if math.isnan(true):
-            return Verdict(expected, f"{number(value, unit, sigma)}, but no truth is known", passed=False)
+        if not math.isfinite(true):
+            told = "no truth is known" if math.isnan(true) else f"the truth is {number(true, unit)}"
+            return Verdict(expected, f"{number(value, unit, sigma)}, but {told}", passed=False)
         error = abs(value - true)
         passed = self.within is None or error <= _tolerance(self.within, true, unit)
         measured = f"{number(value, unit, sigma)}, truth {number(true, unit)}"

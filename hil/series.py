@@ -22,7 +22,7 @@ class Series:
         return None if index < 0 else index
 
     def interpolate(self, time_ns: int) -> float:
-        """The value at `time_ns`, linear between entries; NaN outside and where a neighbour is not finite."""
+        """The value at `time_ns`, linear between entries; NaN outside and between finite and not."""
         after = int(np.searchsorted(self.time_ns, time_ns))
         if after >= len(self.time_ns):
             return math.nan
@@ -31,6 +31,8 @@ class Series:
         if after == 0:
             return math.nan
         (t0, t1), (v0, v1) = self.time_ns[after - 1 : after + 1], self.value[after - 1 : after + 1]
+        if v0 == v1:  # also of two infinities
+            return float(v0)
         if not (math.isfinite(v0) and math.isfinite(v1)):
             return math.nan
         return float(v0 + (v1 - v0) * ((time_ns - t0) / (t1 - t0)))

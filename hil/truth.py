@@ -15,6 +15,7 @@ from hil.series import Series
 MOST_POINTS = 1000
 MOST_FORECASTS = 20  # time_to_... falls by a second a second until a hole opens or closes: few points draw it
 FINEST_NS = 1_000_000_000
+OVERRUN_NS = 2_000_000_000  # a run in real time ends a little late
 
 
 def hole_changes_ns(case: Case, name: str) -> list[int]:
@@ -44,7 +45,7 @@ def series(case: Case) -> dict[str, Series]:
 
 
 def _sampled(case: Case, name: str, variable: str, points: int, changes_ns: Iterable[int]) -> Series:
-    end_ns = case.scenario.duration
+    end_ns = case.scenario.duration + OVERRUN_NS
     step_ns = max(FINEST_NS, end_ns // points)
     times_ns = sorted({*range(0, end_ns, step_ns), end_ns, *(at for at in changes_ns if at <= end_ns)})
     tell = plant.reading(plant.build(case.plants[name]), variable)

@@ -1,17 +1,6 @@
 /* The limit engine through its public calls. Expected values are worked out by hand from the rules in ull_limits.h. */
+#include "check.h"
 #include "ull_limits.h"
-
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#define CHECK(condition)                                                              \
-    do {                                                                              \
-        if (!(condition)) {                                                           \
-            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, __func__, #condition); \
-            exit(1);                                                                  \
-        }                                                                             \
-    } while (0)
 
 enum { L = 1 << ULL_LEVEL_LOW, H = 1 << ULL_LEVEL_HIGH, HH = 1 << ULL_LEVEL_HIGH_HIGH };
 static const int64_t SECOND = 1000000000;

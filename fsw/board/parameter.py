@@ -27,7 +27,7 @@ COUNTS = {  # of a line, as the poller keeps them
     "exceptions": "requests that the instrument refused",
     "late": "bursts of bytes that no request was waiting for",
     "lost": "times that the line went away",
-    "overruns": "cycles that began before the last one was done",
+    "overruns": "cycles in which a poll came due again before it was done",
 }
 
 

@@ -42,7 +42,7 @@ class Counts:
     exceptions: int
     late: int  # bursts of bytes that no request was waiting for
     lost: int  # times that the line went away
-    overruns: int  # cycles that began before the last one was done
+    overruns: int  # cycles in which a poll came due again before it was done
 
 
 # outcome of an exchange -> the count it adds to, and whether an old reply may still be under way
@@ -144,13 +144,13 @@ class Poller:
     def cycle(self, now_ns: int) -> bytes:
         """A new cycle is due."""
         self._expire(now_ns)
-        if self._flight is not None or self._pending:
+        due = [turn for turn in self._turns if self._cycle % turn.poll.every == 0]
+        if any(turn is self._flight or turn in self._pending for turn in due):
             self._count("overruns")
         if not self._pending and now_ns > self._free_ns:
             self._free_ns = now_ns
-        for turn in self._turns:
-            if self._cycle % turn.poll.every == 0:
-                self._due(turn, now_ns)
+        for turn in due:
+            self._due(turn, now_ns)
         self._cycle += 1
         if now_ns >= self._tell_counts_ns:
             self._tell_counts(now_ns)

@@ -39,7 +39,7 @@ def rerouted(board: Board, devices: tuple[str, ...]) -> Board:
 
 
 def sink_spec(text: str) -> SinkSpec:
-    """`udp:HOST:PORT`, `serial:DEVICE`, `recorder:DIRECTORY`: kind, then what its first key would say in a board file."""
+    """`udp:HOST:PORT`, `serial:DEVICE`, `recorder:DIRECTORY`: kind, then its first key in a board file."""
     kind, _, where = text.partition(":")
     modules = kinds.sinks()
     if kind not in modules:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from fsw.clock import TimeStatus
+from fsw.limit import Check, Status
 from fsw.packets import event, heartbeat, housekeeping, samples, transition
 from fsw.packets.field import quality_text
 from fsw.packets.frame import Frame, PacketError, Stretch
@@ -128,7 +129,7 @@ def _body(frame: Frame, names: Names) -> Report:
 def _event(frame: Frame, names: Names) -> Report:
     alarm = event.unpack(frame.body)
     name, parameter = names.alarm(alarm.alarm), names.parameter(alarm.parameter)
-    severity, check = _name(event.Severity, alarm.severity), _name(event.Check, alarm.check)
+    severity, check = _name(event.Severity, alarm.severity), _name(Check, alarm.check)
     overlay = ", shelved, suppressed or out of service" if alarm.overlay else ""
     value = _value(parameter, alarm.value, alarm.sigma, alarm.quality)
     text = (
@@ -166,7 +167,7 @@ def _transition(frame: Frame, names: Names) -> Report:
     texts, objects = [], []
     for entry in transition.unpack(frame.body):
         parameter = names.parameter(entry.parameter)
-        previous, current = _name(transition.Status, entry.previous), _name(transition.Status, entry.current)
+        previous, current = _name(Status, entry.previous), _name(Status, entry.current)
         value = _value(parameter, entry.value, math.nan, Quality.GOOD)
         texts.append(
             f"{names.alarm(entry.monitor)}: {value}, limit {entry.limit:.6g}, {previous} -> {current}"
@@ -178,7 +179,7 @@ def _transition(frame: Frame, names: Names) -> Report:
                 "parameter": entry.parameter,
                 "name": parameter.name,
                 "unit": parameter.unit,
-                "check": _name(event.Check, entry.check),
+                "check": _name(Check, entry.check),
                 "value": tidy(entry.value),
                 "limit": tidy(entry.limit),
                 "previous": previous,

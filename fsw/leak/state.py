@@ -62,3 +62,4 @@ OUTPUTS = (
     Output("time_to_limit", "s", "until the pressure is down to the vessel's limit"),
 )
 NEVER = Measured(math.inf, math.nan)
+NEVER_S = 1e9  # 31 years, longer than anybody waits; finite in the table, so that limits and ground systems can compare

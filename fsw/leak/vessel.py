@@ -2,7 +2,7 @@
 
 Quality of what it writes: UNCERTAIN while it cannot be told yet (too few samples, uncertain inputs, a pressure that
 does not move by a bit); BAD once the vessel is blind (an input stale, or bad three times in a row). Once it can be
-told, all is GOOD, and the standard error says how well. Without a certain leak the times are inf, the onset is NaN
+told, all is GOOD, and the standard error says how well. Without a certain leak the times are NEVER_S, the onset is NaN
 and UNCERTAIN, and the hole with its standard error is what a leak lost in the noise could be at most.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fsw.leak.detector import Drift, Settings, Verdict
-from fsw.leak.state import NEVER, Inventory, State, TimeLeft
+from fsw.leak.state import NEVER, NEVER_S, Inventory, State, TimeLeft
 from fsw.leak.thermal import NS_PER_S, Restlessness, Thermal
 from fsw.quantity import Measured
 from fsw.sample import Quality
@@ -192,9 +192,9 @@ class Vessel:
         self._put(rows.leak_certainty, table, Measured(verdict.certainty, 0.0), time_ns, quality)
         self._put(rows.onset, table, Measured(verdict.onset_s, verdict.sigma_onset_s), time_ns, quality)
         self._put(rows.hole, table, self._model.hole(state, inventory, scaled), time_ns, quality)
-        self._put(rows.time_to_limit, table, time_left.to_limit_s, time_ns, quality)
+        self._put(rows.time_to_limit, table, _bounded(time_left.to_limit_s), time_ns, quality)
         if rows.time_to_empty is not None and time_left.to_empty_s is not None:
-            self._put(rows.time_to_empty, table, time_left.to_empty_s, time_ns, quality)
+            self._put(rows.time_to_empty, table, _bounded(time_left.to_empty_s), time_ns, quality)
 
     @staticmethod
     def _put(row: int, table: Table, measured: Measured, time_ns: int, quality: int) -> None:
@@ -212,6 +212,11 @@ class Vessel:
         self._detector.restart()
         for row in (self._outputs.inventory, self._outputs.leak_certainty, *self._leak_rows):
             table.write(row, math.nan, math.nan, time_ns, BAD | origin)
+
+
+def _bounded(time: Measured) -> Measured:
+    """The time as the table holds it: NEVER_S and no error for anything that long."""
+    return Measured(NEVER_S, math.nan) if time.value >= NEVER_S else time
 
 
 class Series:

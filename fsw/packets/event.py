@@ -3,43 +3,14 @@
 import enum
 from dataclasses import dataclass
 
+from fsw.alarm import State, Transition
+from fsw.limit import Check
 from fsw.packets.field import Field, Roster, layout, names, quality, single
 from fsw.packets.frame import PacketError
 
 SERVICE = 5
 SUBSERVICES = range(1, 5)
 VERSION = 1
-
-
-class Transition(enum.IntEnum):
-    """What happened to the alarm."""
-
-    RAISE = 1
-    ESCALATE = 2
-    DEESCALATE = 3
-    RTN = 4
-    ACK = 5
-    CLEAR = 6
-    SHELVE = 7
-    UNSHELVE = 8
-    SUPPRESS = 9
-    UNSUPPRESS = 10
-    OUT_OF_SERVICE = 11
-    IN_SERVICE = 12
-    CHATTER = 13
-    REMIND = 14
-    RESTORED = 15
-
-
-class State(enum.IntEnum):
-    """Where the alarm stands in its life."""
-
-    NORMAL = 0
-    UNACK = 1
-    ACKED = 2
-    RTN_UNACK = 3
-    LATCHED_UNACK = 4
-    LATCHED_ACKED = 5
 
 
 class Severity(enum.IntEnum):
@@ -50,21 +21,6 @@ class Severity(enum.IntEnum):
     LOW = 2
     MEDIUM = 3
     HIGH = 4
-
-
-class Check(enum.IntEnum):
-    """What kind of test judged the parameter."""
-
-    LIMIT = 1
-    EXPECTED = 2
-    DELTA = 3
-    RATE = 4
-    STALE = 5
-    QUALITY = 6
-    FLAT_LINE = 7
-    DISAGREE = 8
-    COMBINE = 9
-    UNDETERMINED = 10
 
 
 FIELDS = (

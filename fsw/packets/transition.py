@@ -1,25 +1,14 @@
 """Check transitions, TM[12,12]: parameters whose check changed its mind, each with its own time."""
 
-import enum
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fsw.packets.event import Check
+from fsw.limit import Check, Status
 from fsw.packets.field import Field, Roster, layout, names, single
 from fsw.packets.frame import MAX_BODY_BYTES, PacketError, cuc, unix_ns
 
 SERVICE = 12
 SUBSERVICE = 12
-
-
-class Status(enum.IntEnum):
-    """What a check says of its parameter."""
-
-    WITHIN = 0
-    UNCHECKED = 1
-    INVALID = 2
-    BELOW = 3
-    ABOVE = 4
 
 
 COUNT = Field("N", "u16", "entries that follow")

@@ -1,4 +1,4 @@
-"""The whole way with foreign software at both ends: a pymodbus slave on the wire, space_packet_parser and others on the packets."""
+"""The whole way with foreign software at both ends: pymodbus on the wire, space_packet_parser and others on the packets."""
 
 import asyncio
 import io
@@ -103,7 +103,9 @@ def test_a_foreign_slave_leaks_and_foreign_software_reads_the_alarm(
         PusTm.unpack(packet, timestamp_len=8)
     pressure_id = next(
         int(line.split()[0], 16)
-        for line in subprocess.run([FSW, "check", "bench_rig"], capture_output=True, text=True).stdout.splitlines()
+        for line in subprocess.run(
+            [FSW, "check", "bench_rig"], check=True, capture_output=True, text=True
+        ).stdout.splitlines()
         if " pt1.pressure.raw " in line
     )
     given = {struct.unpack(">f", struct.pack(">f", value))[0] for value in slaves.given_bar}

@@ -18,11 +18,12 @@ from cobs import cobs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fsw.alarm import State, Transition
 from fsw.commands.decode import command
 from fsw.ground.decode import Names, report, tidy, to_json
 from fsw.ground.source import Unstuffer
 from fsw.packets import event, frame, housekeeping, samples, transition
-from fsw.packets.event import Event, State, Transition
+from fsw.packets.event import Event
 from fsw.sample import Quality, Sample
 from fsw.table import Parameter, Table
 

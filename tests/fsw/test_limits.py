@@ -194,6 +194,13 @@ def test_bad_samples_raise_within_three():
     assert math.isnan(change.value)
 
 
+def test_a_row_marked_stale_holds_no_sample():
+    rig = Rig(a_limit())
+    rig.take(5.0, STALE)
+    rig.table.write(0, 11.0, NAN, rig.now_ns, GOOD)
+    assert [c.level for c in rig.limits.step(rig.now_ns)] == [Level.HIGH]
+
+
 def test_a_stuck_value_raises_and_a_gap_is_not_a_stuck_value():
     rig = Rig(companion(Check.FLAT_LINE, max_age_ns=3 * S))
     assert [len(rig.take(5.0)) for _ in range(5)] == [0, 0, 0, 1, 0]

@@ -179,3 +179,9 @@ def test_truth_next_to_never_is_not_known() -> None:
     assert truth.interpolate(20 * S) == 3600.0
     assert truth.interpolate(25 * S) == pytest.approx(3595.0)
     assert math.isnan(truth.interpolate(31 * S))
+
+
+def test_no_number_is_near_never() -> None:
+    run = evidence(parameters={"loop.hole": series((79, 8e-4, 5e-5, GOOD))})
+    run.background.truth["loop.hole"].value[:] = math.inf  # type: ignore[index]
+    assert not judged(run, AT_80).passed

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fsw.alarm import State, Transition
+from fsw.limit import Check, Status
 from fsw.packets import event, frame, housekeeping, samples, transition, xtce
 from fsw.packets.field import flat
 from fsw.sample import Sample
@@ -37,7 +39,7 @@ def test_every_field_stands_in_the_tables_at_its_byte(title):
 
 
 def test_every_code_is_explained():
-    for kind in (event.Transition, event.State, event.Severity, event.Check, transition.Status):
+    for kind in (Transition, State, event.Severity, Check, Status):
         for member in kind:
             assert f"{member.name} {member.value}" in DOCS
 

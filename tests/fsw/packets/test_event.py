@@ -6,8 +6,10 @@ from ccsdspy import PacketField
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsw.alarm import State, Transition
+from fsw.limit import Check
 from fsw.packets import event, frame
-from fsw.packets.event import Check, Event, Severity, State, Transition
+from fsw.packets.event import Event, Severity
 from fsw.packets.frame import PacketError
 from fsw.sample import Quality
 

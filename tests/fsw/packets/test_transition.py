@@ -6,8 +6,8 @@ from ccsdspy import PacketField
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsw.limit import Check
 from fsw.packets import frame, transition
-from fsw.packets.event import Check
 from fsw.packets.frame import PacketError
 from fsw.packets.transition import Entry, Status
 

@@ -6,9 +6,10 @@ import pytest
 from space_packet_parser.xtce.definitions import XtcePacketDefinition
 from space_packet_parser.xtce.validation import validate_xtce
 
+from fsw.alarm import State, Transition
+from fsw.limit import Check, Status
 from fsw.packets import event, frame, heartbeat, housekeeping, samples, transition, xtce
-from fsw.packets.event import Check, Event, State, Transition
-from fsw.packets.transition import Status
+from fsw.packets.event import Event
 from fsw.sample import Quality, Sample
 from fsw.table import Parameter, Table
 
