@@ -1,4 +1,4 @@
-"""The whole way with foreign software at both ends: pymodbus on the wire, space_packet_parser and others on the packets."""
+"""The whole way with foreign software at both ends: pymodbus on the wire, space_packet_parser on the packets."""
 
 import asyncio
 import io

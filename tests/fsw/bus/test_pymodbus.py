@@ -1,15 +1,11 @@
 """An independent slave, pymodbus' server on a pty, read through Port and Poller: the same values as were written."""
 
 import asyncio
-import os
-import pty
 import select
 import struct
 import threading
 import time
-import tty
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from pymodbus import FramerType
@@ -31,35 +27,6 @@ HOLDING = {
     "wide": ({"register": 40010, "type": "f64"}, list(F64), 101325.125),
     "broken": ({"register": 40014, "type": "f32"}, [0x7FC0, 0x0000], None),
 }
-
-
-@pytest.fixture
-def wire(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """Two serial ports joined by a null-modem cable: the slave's end and ours."""
-    masters, names = [], []
-    for _ in range(2):
-        master, slave = pty.openpty()
-        tty.setraw(slave)
-        names.append(os.ttyname(slave))
-        masters += [master, slave]  # the slave is held, so that no end ever hangs up
-    left, right = masters[0], masters[2]
-    stop_read, stop_write = os.pipe()
-
-    def carry() -> None:
-        while True:
-            ready, _, _ = select.select([left, right, stop_read], [], [])
-            if stop_read in ready:
-                return
-            for fd in ready:
-                os.write(right if fd == left else left, os.read(fd, 4096))
-
-    cable = threading.Thread(target=carry)
-    cable.start()
-    yield names[0], names[1]
-    os.write(stop_write, b"x")
-    cable.join()
-    for fd in [*masters, stop_read, stop_write]:
-        os.close(fd)
 
 
 @pytest.fixture
