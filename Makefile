@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTHON_FILES := fsw hil tests bench csrc/build_core.py setup.py
 
-.PHONY: help demo test check setup format lint types layers ctest pytest bench soak wheel clean
+.PHONY: help demo test check setup format lint types layers ctest pytest bench wheel clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
