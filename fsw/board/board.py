@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import BaseModel
+from typing import Any
 
 from fsw.board.budget import Budget
 from fsw.board.ids import Ids
@@ -30,11 +29,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class SinkSpec:
-    """Where packets go: `options` are those of the module `fsw.sinks.<kind>`."""
+    """Where packets go: `options` are those of the module `fsw.sinks.<kind>`, `samples` among them."""
 
     name: str
     kind: str
-    options: BaseModel
+    options: Any
 
 
 @dataclass(frozen=True, slots=True)

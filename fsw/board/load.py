@@ -42,7 +42,11 @@ def shipped() -> dict[str, Path]:
 def find(board: str | Path) -> Path:
     """A path as it is; a bare name is a file here or a shipped board. BoardErrors when it is neither."""
     path = Path(board)
-    if path.is_file() or path.suffix or len(path.parts) > 1:
+    try:
+        is_file = path.is_file()
+    except OSError as error:  # a name that is too long, a folder that may not be searched
+        raise BoardErrors(str(path), [Problem("file", "", f"cannot be read: {error.strerror}")]) from error
+    if is_file or path.suffix or len(path.parts) > 1:
         return path
     known = shipped()
     if str(board) not in known:
@@ -88,7 +92,7 @@ def _content(path: Path) -> bytes:
 def _validated(path: Path, content: bytes) -> BoardFile:
     """Tables and keys."""
     try:
-        data: dict[str, Any] = tomllib.loads(content.decode())
+        data: dict[str, Any] = tomllib.loads(content.decode("utf-8-sig"))  # some editors put a mark first
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         problem = Problem("file", "", f"is not UTF-8 text (line {line}): save it as UTF-8")

@@ -2,17 +2,19 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import click
 from rich.console import Console
 
 from fsw.ground import source
 from fsw.ground.decode import Names, Report, report, to_json
+from fsw.packets.frame import Stretch
 
 EXAMPLES = """\b
 Examples:
   fsw decode recordings/*.tm
+  fsw decode recordings/*.tm --board bench_rig --verbose
   fsw decode recordings/*.tm --board bench_rig --json | jq 'select(.kind == "alarm")'
   fsw decode udp:0.0.0.0:10025 --board bench_rig
   fsw decode serial:/dev/ttyUSB0 --baud 115200
@@ -24,34 +26,37 @@ Examples:
 @click.option(
     "--board", metavar="BOARD", help="Board file or shipped board, for names and units instead of ids."
 )
+@click.option("--verbose", "-v", is_flag=True, help="Every value of housekeeping and samples, one a line.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line; NaN and infinities are null.")
 @click.option("--baud", default=115200, show_default=True, help="Of a serial line.")
-def command(sources: tuple[str, ...], board: str | None, as_json: bool, baud: int) -> None:
-    """Print packets: one line each, alarms standing out.
+def command(sources: tuple[str, ...], board: str | None, verbose: bool, as_json: bool, baud: int) -> None:
+    """Print packets: one line each, alarms standing out; of housekeeping, what is not GOOD.
 
     FILE is a recording, packets one after another. udp: listens on HOST:PORT, serial: reads a telemetry line,
     both until Ctrl-C. Bytes that are no packet are reported with offset and count, and skipped.
     """
     names = _names(board)
-    show = _printer(as_json)
+    show = _printer(as_json, verbose)
     kinds: Counter[str] = Counter()
-    where = ""
     try:
         for where in sources:
             if len(sources) > 1 and not as_json:
                 click.echo(f"{where}:")
-            for stretch in source.read(where, baud):
+            for stretch in _read(where, baud):
                 said = report(stretch, names)
                 show(said)
                 kinds[str(said.json["kind"])] += 1
     except KeyboardInterrupt:  # how a stream ends
         pass
-    except BrokenPipeError:  # whoever read what we print has seen enough; click ends quietly
-        raise
-    except (OSError, ValueError) as error:
-        raise click.ClickException(f"{where}: {getattr(error, 'strerror', None) or error}") from None
     finally:
         click.echo(_summary(kinds), err=True)
+
+
+def _read(where: str, baud: int) -> Iterator[Stretch]:
+    try:
+        yield from source.read(where, baud)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{where}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _names(board: str | None) -> Names:
@@ -67,13 +72,17 @@ def _names(board: str | None) -> Names:
         sys.exit(2)
 
 
-def _printer(as_json: bool) -> Callable[[Report], None]:
+def _printer(as_json: bool, verbose: bool) -> Callable[[Report], None]:
     if as_json:
         return lambda said: click.echo(to_json(said.json))
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     if not console.is_terminal:
-        return lambda said: click.echo(said.text)
-    return lambda said: console.print(said.text, style=said.style)
+        return lambda said: click.echo(_words(said, verbose))
+    return lambda said: console.print(_words(said, verbose), style=said.style)
+
+
+def _words(said: Report, verbose: bool) -> str:
+    return "\n    ".join([said.text, *said.details]) if verbose else said.text
 
 
 def _summary(kinds: Counter[str]) -> str:

@@ -52,24 +52,25 @@ def sink_spec(text: str) -> SinkSpec:
 
 
 def open_sinks(board: Board, specs: list[SinkSpec], samples: bool) -> list[Outlet]:
-    """The sinks; raw samples go to recordings, and elsewhere only when asked for."""
+    """The sinks; with `samples` all of them get the raw samples, otherwise those whose options say so."""
     return [
-        Outlet(kinds.sinks()[spec.kind].Sink(spec.options, board.name), samples or spec.kind == "recorder")
+        Outlet(kinds.sinks()[spec.kind].Sink(spec.options, board.name), samples or spec.options.samples)
         for spec in specs
     ]
 
 
 def run_in_real_time(board: Board, outlets: list[Outlet]) -> None:
-    """Until SIGINT or SIGTERM."""
+    """Until SIGINT, SIGTERM or SIGHUP."""
     clock = MonotonicClock()
-    ports = [Port(line.settings) for line in board.lines]
+    ports = [Port(line.settings, line.name) for line in board.lines]
     station = Station(board, assembly.pollers(board), ports, assembly.monitor(board), outlets, clock)
     Executive(station, ports, clock, *from_environment()).run()
 
 
 def run_in_lockstep(board: Board, peer: socket.socket, outlets: list[Outlet]) -> None:
     """Until the bench says so."""
-    clock, outbox = LockstepClock(), lockstep.Outbox()
+    clock = LockstepClock()
+    outbox = lockstep.Outbox(clock)
     writers = [outbox.line(index) for index in range(len(board.lines))]
     monitor = assembly.monitor(board, Quality.SIM)
     outlets = [*outlets, Outlet(outbox, samples=True)]
@@ -110,7 +111,7 @@ def command(
 ) -> None:
     """Monitor the rig that BOARD describes: a file, or the name of a shipped board.
 
-    Runs until SIGINT or SIGTERM. A line that is missing is waited for; what is wrong shows as alarms, not as an exit.
+    Runs until SIGINT, SIGTERM or SIGHUP. A line that is missing is waited for; what is wrong shows as alarms, not as an exit.
     """
     logging.basicConfig(format="fsw: %(message)s", level=logging.INFO, stream=sys.stderr)
     try:

@@ -50,6 +50,7 @@ class Options(BaseModel):
     segment_size: ByteSize = ByteSize(16 << 20)
     sync: Annotated[Duration, AfterValidator(_positive)] = 2_000_000_000
     keep: ByteSize = ByteSize(4 << 30)
+    samples: bool = True  # the raw samples, TM[129,130]: a replay needs them
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -52,6 +52,7 @@ class Options(BaseModel):
     device: Annotated[str, StringConstraints(min_length=1)]
     baud: Annotated[int, AfterValidator(known_baud)] = 115200
     buffer: Annotated[ByteSize, AfterValidator(_roomy)] = ByteSize(64 << 10)
+    samples: bool = False  # the raw samples, TM[129,130], as well: they are most of the bytes
 
 
 def open_line(device: str, baud: int) -> int:

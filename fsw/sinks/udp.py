@@ -37,6 +37,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     to: Annotated[str, AfterValidator(_checked)]
+    samples: bool = False  # the raw samples, TM[129,130], as well: they are most of the bytes
 
 
 class Sink:
