@@ -177,7 +177,7 @@ def main() -> None:
         )
         assert master.stdin is not None
         assert master.stdout is not None
-        port = Port(Settings(os.ttyname(near)))
+        port = Port(Settings(os.ttyname(near)), "bus")
         port.start()
         readers = {
             "Port + Poller + epoll": monitored(port, POLLS),

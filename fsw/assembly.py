@@ -1,6 +1,6 @@
 """From a board to the objects that do its work: the one place that knows how the rooms are connected."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fsw.alarms import AlarmBook
 from fsw.board.board import Board
@@ -10,30 +10,36 @@ from fsw.filters import Filters
 from fsw.leak.detector import Detector
 from fsw.leak.vessel import Vessel
 from fsw.limits import Limits
-from fsw.monitor import Monitor
+from fsw.monitor import Monitor, Reporter
 from fsw.packets.frame import Framer
 from fsw.table import Table
 from fsw.telemetry import Telemetry
 
 
-def monitor(board: Board, source: int = 0) -> Monitor:
-    """The thinking part of a board; `source` (Quality.SIM, REPLAY or 0) marks everything it sends."""
+def monitor(
+    board: Board, source: int = 0, reporter: Callable[[Telemetry], Reporter] | None = None
+) -> Monitor:
+    """The thinking part of a board; `source` (Quality.SIM, REPLAY or 0) marks everything it sends.
+
+    `reporter` may put something between the monitor and its telemetry.
+    """
     table = Table(board.parameters)
+    telemetry = Telemetry(
+        Framer(board.apid),
+        table,
+        board.limits,
+        board.housekeeping,
+        board.heartbeat_ns,
+        board.limits_crc32,
+        source,
+    )
     return Monitor(
         table,
         Filters(board.channels, table),
         [vessel(spec) for spec in board.vessels],
         Limits(board.limits, table),
         AlarmBook(board.limits),
-        Telemetry(
-            Framer(board.apid),
-            table,
-            board.limits,
-            board.housekeeping,
-            board.heartbeat_ns,
-            board.limits_crc32,
-            source,
-        ),
+        telemetry if reporter is None else reporter(telemetry),
     )
 
 

@@ -23,6 +23,15 @@ class Commands(click.Group):
         command: click.Command = importlib.import_module(f"fsw.commands.{cmd_name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run it. What the system refuses and no command foresaw (a full disk behind `>`) is an error in a line."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # whoever read what we print has seen enough; click ends quietly
+            raise
+        except OSError as error:
+            raise click.ClickException(str(error)) from error
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="ullage", prog_name="fsw")

@@ -54,17 +54,23 @@ class Timer:
 
 
 class StopSignal:
-    """SIGINT and SIGTERM as something to wait for. The handlers that were there before come back on `close`."""
+    """SIGINT, SIGTERM and SIGHUP as something to wait for; after `close` they are ignored, for the process is on
+    its way out and a second one would only spoil its exit code.
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    SIGHUP is the terminal or the ssh session that went away: a clean stop too, unless nohup had it ignored.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def __init__(self) -> None:
         self.near, far = socket.socketpair()
         self.near.setblocking(False)
         far.setblocking(False)
         self._far = far
-        self._previous = [signal.signal(number, lambda *_: None) for number in self.SIGNALS]
-        self._previous_wakeup = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
+        for number in self.SIGNALS:
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
 
     def came(self) -> bool:
         """Whether one has come since the last call."""
@@ -73,16 +79,16 @@ class StopSignal:
         return False
 
     def close(self) -> None:
-        """Undo."""
-        signal.set_wakeup_fd(self._previous_wakeup)
-        for number, handler in zip(self.SIGNALS, self._previous, strict=True):
-            signal.signal(number, handler)
+        """Close the descriptors."""
+        for number in self.SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        signal.set_wakeup_fd(-1)
         self.near.close()
         self._far.close()
 
 
 class Executive:
-    """Moves a station in real time until SIGINT or SIGTERM. `ports` are the station's lines, in their order."""
+    """Moves a station in real time until SIGINT, SIGTERM or SIGHUP. `ports` are the station's lines, in their order."""
 
     def __init__(
         self, station: Station, ports: Sequence[Port], clock: Clock, notifier: Notifier, pet_ns: int | None
@@ -123,14 +129,15 @@ class Executive:
         while True:
             wake_ns = self.station.wake_ns
             timer.arm(due_ns if wake_ns is None else min(due_ns, wake_ns))
-            for fd, _ in epoll.poll():
+            ready = epoll.poll()
+            now_ns = self.clock.now_ns()  # first of all: what came is stamped with it, and lateness ends here
+            for fd, _ in ready:
                 if fd == timer.fd:
                     timer.read()
                 elif fd in lines:
-                    self._serve(lines[fd])
+                    self._serve(lines[fd], now_ns)
                 elif stop.came():
                     return
-            now_ns = self.clock.now_ns()
             self.station.wake(now_ns)
             if now_ns >= due_ns:
                 missed = (now_ns - due_ns) // period_ns
@@ -140,13 +147,12 @@ class Executive:
                     self.notifier.tell("WATCHDOG=1")
                     pet_due_ns = now_ns + self.pet_ns
 
-    def _serve(self, line: int) -> None:
+    def _serve(self, line: int, now_ns: int) -> None:
         port, name = self.ports[line], self.station.board.lines[line].name
         for _ in range(STEPS_AT_ONCE):
             event, data = port.step()
             if event is Event.NOTHING:
                 return
-            now_ns = self.clock.now_ns()
             if event is Event.DATA:
                 self.station.received(line, data, now_ns)
             elif event is Event.OPENED:

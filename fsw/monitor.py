@@ -1,14 +1,26 @@
 """One tick, as a straight line: arrivals -> parameters -> inventory -> leak -> limits -> alarms -> packets."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
-from fsw.alarms import AlarmBook, Command
+from fsw.alarms import AlarmBook, AlarmEvent, Command
 from fsw.filters import Filters
 from fsw.leak.vessel import Vessel
-from fsw.limits import Limits
+from fsw.limits import Change, Limits
 from fsw.sample import Sample
 from fsw.table import Table
-from fsw.telemetry import Telemetry
+
+
+class Reporter(Protocol):
+    """Who puts into packets what a tick has decided."""
+
+    def set_time(self, unix_offset_ns: int, status: int) -> None:
+        """What to add to `now_ns` for wall time from now on, and what keeps that clock."""
+
+    def packets(
+        self, now_ns: int, arrivals: Sequence[Sample], changes: Sequence[Change], events: Sequence[AlarmEvent]
+    ) -> list[bytes]:
+        """Every packet of the tick at `now_ns`, the most urgent first."""
 
 
 class Monitor:
@@ -21,7 +33,7 @@ class Monitor:
         vessels: Sequence[Vessel],
         limits: Limits,
         book: AlarmBook,
-        telemetry: Telemetry,
+        telemetry: Reporter,
     ) -> None:
         self.table = table
         self.filters = filters

@@ -35,7 +35,7 @@ _INTERVAL = re.compile(r"(\d{1,9})\s+per\s+(.+)")
 # A standard cubic centimetre a minute is a throughput, here at 0 degC; at 20 degC it would differ by 7.3 %.
 _DEFINITIONS = (
     "sccm = 101325 * pascal * centimeter ** 3 / minute",
-    "slm = 1000 * sccm = _ = slpm",
+    "standard_liter_per_minute = 1000 * sccm = slpm = slm",  # pint's own is one at 1 bar
     "@alias torr = Torr",
 )
 _OFFSET_UNITS = {  # value_k = scale * value + offset
@@ -97,7 +97,7 @@ class Occurrences(NamedTuple):
 def _registry() -> Any:
     import pint  # noqa: PLC0415  (a third of a second: only who reads a board file pays)
 
-    registry: Any = pint.UnitRegistry()
+    registry: Any = pint.UnitRegistry(on_redefinition="ignore")  # a replaced unit would be told on stderr
     for definition in _DEFINITIONS:
         registry.define(definition)
     return registry

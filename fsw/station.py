@@ -14,6 +14,7 @@ from fsw.monitor import Monitor
 from fsw.packets import samples
 from fsw.sample import Sample
 
+NS_PER_S = 1_000_000_000
 SERVICE_AT = 7  # where a packet says of which service it is
 OWN = (
     "lateness",
@@ -76,6 +77,7 @@ class Station:
         self.clock_steps = 0
         self.work_ns = 0
         self.rows = [monitor.table.rows[f"executive.{name}"] for name in OWN]
+        self.time_row = monitor.table.rows["executive.time"]
         self.unix_offset_ns = clock.unix_offset_ns()
 
     @property
@@ -129,7 +131,17 @@ class Station:
         dropped = sum(outlet.sink.dropped for outlet in self.outlets)
         counts = (float(self.slips), float(self.clock_steps), float(dropped))
         values = ((now_ns - due_ns) / 1e9, self.work_ns / 1e9, *counts)
-        return [Sample(row, now_ns, value) for row, value in zip(self.rows, values, strict=True)]
+        own = [Sample(row, now_ns, value) for row, value in zip(self.rows, values, strict=True)]
+        return [*own, self._time(now_ns)]
+
+    def _time(self, now_ns: int) -> Sample:
+        """Every tick's own instant, exact to the ns for ever: a replay decides by nothing else.
+
+        The value is a whole second of the monotonic clock and the sample's time is when it began: their
+        difference is exact in a recording, where a double of nanoseconds would end after 104 days.
+        """
+        second = now_ns // NS_PER_S
+        return Sample(self.time_row, second * NS_PER_S, float(second))
 
     def _write(self, line: int, data: bytes) -> None:
         if data:

@@ -1,8 +1,8 @@
 """Virtual time: the bench's end of `fsw run BOARD --lockstep unix:PATH`, one message out, one answer back.
 
-A message is (now_ns i64, kind u8, line u8, payload), an answer (next_wake_ns i64, then items: kind u8,
-index u8, length u32, payload); all big-endian, one SOCK_SEQPACKET record each. On connecting the program
-first says hello in JSON.
+A message is (now_ns i64, horizon_ns i64, kind u8, line u8, payload), an answer (next_wake_ns i64, then
+items: at_ns i64, kind u8, line u8, length u32, payload); all big-endian, one SOCK_SEQPACKET record each. On
+connecting the program first says hello in JSON.
 """
 
 import enum
@@ -12,9 +12,9 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-_MESSAGE = struct.Struct(">qBB")
+_MESSAGE = struct.Struct(">qqBB")
 _WAKE = struct.Struct(">q")
-_ITEM = struct.Struct(">BBI")
+_ITEM = struct.Struct(">qBBI")
 _LARGEST_ANSWER = 1 << 20
 
 
@@ -42,10 +42,10 @@ class Hello(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """`items` are (WRITE, line, bytes) or (PACKET, 0, bytes), in the order they happened."""
+    """`items` are (time_ns, WRITE, line, bytes) or (time_ns, PACKET, 0, bytes), in the order they happened."""
 
     next_wake_ns: int
-    items: list[tuple[int, int, bytes]]
+    items: list[tuple[int, int, int, bytes]]
 
 
 class LockstepError(RuntimeError):
@@ -86,29 +86,21 @@ class Lockstep:
         except (ValueError, KeyError, TypeError) as error:
             raise LockstepError(f"the program's hello cannot be read: {error!r}") from error
 
-    def tell(self, now_ns: int, kind: int, line: int = 0, payload: bytes = b"") -> Answer:
-        """Send one message and wait for its answer. `now_ns` must not go back."""
+    def tell(
+        self, now_ns: int, kind: int, line: int = 0, payload: bytes = b"", *, horizon_ns: int | None = None
+    ) -> Answer:
+        """Send one message and wait for its answer. `now_ns` must not go back.
+
+        Before `horizon_ns` (None: at once) there must be nothing more to tell: until then, or until it has
+        written to a line, the program may go on by itself.
+        """
         assert self._socket is not None, "tell() before accept()"
+        horizon_ns = now_ns if horizon_ns is None else horizon_ns
         try:
-            self._socket.send(_MESSAGE.pack(now_ns, kind, line) + payload)
+            self._socket.send(_MESSAGE.pack(now_ns, horizon_ns, kind, line) + payload)
         except OSError as error:
             raise LockstepError(f"the program hung up ({error.strerror})") from error
-        answer = self._receive()
-        size = len(answer)
-        items: list[tuple[int, int, bytes]] = []
-        try:
-            (next_wake_ns,) = _WAKE.unpack_from(answer)
-            at = _WAKE.size
-            while at < size:
-                item, index, length = _ITEM.unpack_from(answer, at)
-                at += _ITEM.size
-                if item not in (WRITE, PACKET) or at + length > size:
-                    raise LockstepError(f"an answer with a broken item at byte {at - _ITEM.size} of {size}")
-                items.append((item, index, answer[at : at + length].tobytes()))
-                at += length
-        except struct.error as error:
-            raise LockstepError(f"an answer cut short: {size} bytes") from error
-        return Answer(next_wake_ns, items)
+        return _read(self._receive(), now_ns, max(now_ns, horizon_ns - 1))
 
     def close(self) -> None:
         """Close both sockets; the path stays for its owner to remove."""
@@ -129,3 +121,29 @@ class Lockstep:
         if size > _LARGEST_ANSWER:
             raise LockstepError(f"an answer of {size} bytes; at most {_LARGEST_ANSWER}")
         return self._view[:size]
+
+
+def _read(answer: memoryview, earliest_ns: int, latest_ns: int) -> Answer:
+    """The answer taken apart; its items must be of these instants, in order, and none later than a WRITE."""
+    size = len(answer)
+    items: list[tuple[int, int, int, bytes]] = []
+    try:
+        (next_wake_ns,) = _WAKE.unpack_from(answer)
+        at = _WAKE.size
+        while at < size:
+            at_ns, kind, line, length = _ITEM.unpack_from(answer, at)
+            at += _ITEM.size
+            if kind not in (WRITE, PACKET) or at + length > size:
+                raise LockstepError(f"an answer with a broken item at byte {at - _ITEM.size} of {size}")
+            if not earliest_ns <= at_ns <= latest_ns:
+                raise LockstepError(
+                    f"the program did something at {at_ns} ns, when only {earliest_ns} to {latest_ns} ns was its own"
+                )
+            earliest_ns = at_ns
+            if kind == WRITE:
+                latest_ns = at_ns
+            items.append((at_ns, kind, line, answer[at : at + length].tobytes()))
+            at += length
+    except struct.error as error:
+        raise LockstepError(f"an answer cut short: {size} bytes") from error
+    return Answer(next_wake_ns, items)

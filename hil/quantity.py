@@ -11,6 +11,7 @@ import pint
 from pydantic import BeforeValidator
 
 _UNITS: pint.UnitRegistry[float] = pint.UnitRegistry()
+LONGEST_S = 1e9  # 31 years; int64 nanoseconds end at 292
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*")
 _FACTOR = r"[A-Za-zµ%°][A-Za-z0-9_]{0,20}(\^-?\d)?"
 # Names with one-digit powers and nothing for pint to compute with: "9**9**9" would never end.
@@ -62,6 +63,8 @@ def duration_ns(value: object) -> int:
     seconds = si(value, "s")
     if seconds < 0:
         raise ValueError(f"{value!r} is a negative time")
+    if seconds > LONGEST_S:
+        raise ValueError(f"{value!r} is longer than {LONGEST_S:g} s")
     return round(seconds * 1e9)
 
 

@@ -122,9 +122,10 @@ def load(name_or_path: str) -> Case:
     """The case of a file. ScenarioError with all that is wrong in it; BoardErrors when its board is."""
     path = find(name_or_path)
     try:
-        table = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(str(path), [Problem("file", "", f"is not TOML: {error}")]) from error
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark first
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not TOML: {error}"
+        raise ScenarioError(str(path), [Problem("file", "", reason)]) from error
     problems = Problems()
     scenario = _validated(problems, "", table, Scenario.model_validate, Scenario)
     if not isinstance(scenario, Scenario):

@@ -1,4 +1,6 @@
-"""A state moving through time under dy/dt = slope(t, y): classical fourth-order Runge-Kutta on a chain of steps."""
+"""A state moving through time under dy/dt = slope(t, y): classical fourth-order Runge-Kutta on a chain of steps,
+and between two links the cubic through both with their slopes.
+"""
 
 import bisect
 import math
@@ -16,8 +18,7 @@ BISECT_TO_NS = 1_000
 
 class Trajectory:
     """The chain of steps follows from the state and `breaks_ns` alone, and a question between two links is
-    answered by a shorter step from the earlier one: the answer does not depend on when or how often others
-    were asked.
+    answered from these two: the answer does not depend on when or how often others were asked.
 
     The slope is smooth within a step: what jumps (a hole opens, a tank has run dry) is settled where the step
     begins, and what jumps at a known time is in `breaks_ns`, which no step crosses.
@@ -34,9 +35,7 @@ class Trajectory:
         self._slope_from = slope_from
         self._step_ns = step_ns
         self._breaks_ns = sorted(set(breaks_ns))
-        self._link_ns = start_ns
-        self._link = state
-        self._next_ns = self._end_of_step()
+        self._link_from(start_ns, state)
         self.now_ns = start_ns
         self.state = state
 
@@ -50,10 +49,8 @@ class Trajectory:
         if to_ns <= self.now_ns:
             return
         while self._next_ns <= to_ns:
-            self._link = self._stepped(self._next_ns)
-            self._link_ns = self._next_ns
-            self._next_ns = self._end_of_step()
-        self.state = self._stepped(to_ns)
+            self._link_from(self._next_ns, self._next)
+        self.state = self._between(to_ns)
         self.now_ns = to_ns
 
     def seconds_until(self, margin: Margin) -> float:
@@ -66,7 +63,7 @@ class Trajectory:
             return 0.0
         for _ in range(HORIZON_STEPS):
             end_ns = self._next_ns
-            if margin(end_ns * 1e-9, self._stepped(end_ns)) <= 0:
+            if margin(end_ns * 1e-9, self._next) <= 0:
                 break
             self.advance(end_ns)
         else:
@@ -74,30 +71,40 @@ class Trajectory:
         start_ns = self.now_ns
         while end_ns - start_ns > BISECT_TO_NS:
             middle_ns = (start_ns + end_ns) // 2
-            if margin(middle_ns * 1e-9, self._stepped(middle_ns)) <= 0:
+            if margin(middle_ns * 1e-9, self._between(middle_ns)) <= 0:
                 end_ns = middle_ns
             else:
                 start_ns = middle_ns
         return (end_ns - asked_ns) * 1e-9
 
-    def _end_of_step(self) -> int:
-        end_ns = self._link_ns + max(1, self._step_ns(self._link_ns, self._link))
-        coming = bisect.bisect_right(self._breaks_ns, self._link_ns)
-        return min([end_ns, *self._breaks_ns[coming : coming + 1]])
-
-    def _stepped(self, to_ns: int) -> State:
-        """The link's state carried on to `to_ns` in one step."""
-        if to_ns == self._link_ns:
-            return self._link
-        slope = self._slope_from(self._link_ns, self._link)
-        t, y, h = self._link_ns * 1e-9, self._link, (to_ns - self._link_ns) * 1e-9
+    def _link_from(self, link_ns: int, link: State) -> None:
+        """Make the step that begins here."""
+        coming = bisect.bisect_right(self._breaks_ns, link_ns)
+        end_ns = link_ns + max(1, self._step_ns(link_ns, link))
+        end_ns = min([end_ns, *self._breaks_ns[coming : coming + 1]])
+        slope = self._slope_from(link_ns, link)
+        t, y, h = link_ns * 1e-9, link, (end_ns - link_ns) * 1e-9
         k1 = slope(t, y)
         k2 = slope(t + h / 2, _moved(y, k1, h / 2))
         k3 = slope(t + h / 2, _moved(y, k2, h / 2))
         k4 = slope(t + h, _moved(y, k3, h))
-        return tuple(
+        self._link_ns, self._link, self._next_ns = link_ns, link, end_ns
+        self._next = tuple(
             a + h / 6 * (b + 2 * c + 2 * d + e) for a, b, c, d, e in zip(y, k1, k2, k3, k4, strict=True)
         )
+        end_slope = slope(t + h, self._next)
+        # The cubic a + s (b + s (c + s d)), s from 0 to 1 (Hermite): values and slopes agree at both ends.
+        self._cubic = [
+            (a, h * b, 3 * (e - a) - h * (2 * b + f), 2 * (a - e) + h * (b + f))
+            for a, b, e, f in zip(y, k1, self._next, end_slope, strict=True)
+        ]
+
+    def _between(self, at_ns: int) -> State:
+        """The state at an instant of the step."""
+        if at_ns == self._link_ns:
+            return self._link
+        s = (at_ns - self._link_ns) / (self._next_ns - self._link_ns)
+        return tuple([a + s * (b + s * (c + s * d)) for a, b, c, d in self._cubic])
 
 
 def _moved(y: State, k: State, h: float) -> State:

@@ -18,6 +18,7 @@ from hil.instruments import Instrument
 
 _FORMAT = re.compile(r"([5-8])([NEO])([12])")
 _PTY_READ_BYTES = 4096
+NEVER_NS = 2**63 - 1
 
 
 def byte_ns(baud: int, format: str) -> int:
@@ -44,7 +45,8 @@ class Line:
 
     `echo`: the host hears what it sends (a two-wire adapter); may be switched at any time. `split`: each byte
     arrives by itself at its own time, not all with the last. `duplex` "half": of two that talk at once,
-    overlapping bytes arrive as the AND of both.
+    overlapping bytes arrive as the AND of both. Before `quiet_until_ns` the host hears nothing, unless it
+    writes first.
     """
 
     def __init__(
@@ -57,29 +59,31 @@ class Line:
         split: bool = False,
     ) -> None:
         self.echo = echo
+        self.quiet_until_ns = NEVER_NS
         self._instruments = tuple(instruments)
         self._byte_ns = byte_ns
         self._duplex = duplex
         self._split = split
         self._sendings: list[_Sending] = []
         self._host_free_ns = 0
+        self._wake_ns = NEVER_NS
+        self._plan()
 
     @property
     def next_wake_ns(self) -> int | None:
         """When `due` must be called next."""
-        wakes = [self._next_delivery_ns(sending) for sending in self._sendings]
-        wakes += [wake for i in self._instruments if (wake := i.next_wake_ns) is not None]
-        return min(wakes, default=None)
+        return None if self._wake_ns == NEVER_NS else self._wake_ns
 
     def received(self, data: bytes, now_ns: int) -> None:
         """The host wrote `data` at `now_ns`; it leaves behind what the host wrote before, as from a UART."""
         if data:
             self._host_free_ns = self._send(None, data, max(now_ns, self._host_free_ns))
+            self._plan()
 
     def due(self, now_ns: int) -> bytes:
         """Everything that happens up to `now_ns`, each thing at its own time; what the host gets of it."""
         to_host = bytearray()
-        while (wake_ns := self.next_wake_ns) is not None and wake_ns <= now_ns:
+        while (wake_ns := self._wake_ns) <= now_ns:
             # Deliveries first: what ends as an instrument's patience does was still heard in time.
             for sending in [s for s in self._sendings if self._next_delivery_ns(s) <= wake_ns]:
                 to_host += self._deliver(sending, wake_ns)
@@ -88,7 +92,21 @@ class Line:
                     data = instrument.wake(wake_ns)
                     if data:
                         self._send(instrument, data, wake_ns)
+            self._plan()
         return bytes(to_host)
+
+    def _plan(self) -> None:
+        """Work out anew what comes when; it stands until the next byte or wake-up."""
+        wake_ns = quiet_ns = NEVER_NS
+        for instrument in self._instruments:
+            if (due_ns := instrument.next_wake_ns) is not None and due_ns < wake_ns:
+                wake_ns = due_ns
+        if wake_ns < NEVER_NS:
+            quiet_ns = wake_ns + self._byte_ns  # what begins then is heard a byte later at the earliest
+        for sending in self._sendings:
+            due_ns = self._next_delivery_ns(sending)
+            wake_ns, quiet_ns = min(wake_ns, due_ns), min(quiet_ns, due_ns)
+        self._wake_ns, self.quiet_until_ns = wake_ns, quiet_ns
 
     def _next_delivery_ns(self, sending: _Sending) -> int:
         count = sending.told + 1 if self._split else len(sending.data)
@@ -134,6 +152,11 @@ class MemoryWire:
     def next_wake_ns(self) -> int | None:
         """When `due` must be called next."""
         return self.line.next_wake_ns
+
+    @property
+    def quiet_until_ns(self) -> int:
+        """Before this instant the host hears nothing, unless it writes first."""
+        return self.line.quiet_until_ns
 
     def received(self, data: bytes, now_ns: int) -> None:
         """What the host wrote; it goes nowhere while unplugged."""

@@ -13,7 +13,6 @@ from pathlib import Path
 FIRST_PARAMETER = 0x0100  # below: kept for parameters that every board has alike
 FIRST_ALARM = 1
 FIRST_EVENT = 0x1000  # event id = FIRST_EVENT + alarm id, so that both stay u16
-MOST_BYTES = 8_000_000  # of a lock file: all ids that there are, with long names
 LAST_PARAMETER = 0xFFFF
 LAST_ALARM = 0xFFFF - FIRST_EVENT
 
@@ -71,11 +70,7 @@ def lock_path(board: Path) -> Path:
 def read(path: Path) -> Ids:
     """The locked ids; none when there is no such file. ValueError on anything else that is not a lock file."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ValueError(f"longer than {MOST_BYTES} bytes")
-        tables = tomllib.loads(content.decode())
+        tables = tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError:
         return Ids()
     except (OSError, ValueError, RecursionError) as error:

@@ -54,7 +54,11 @@ def limits(found: list[Draft], ids: Ids, problems: Problems) -> tuple[Limit, ...
         for number, draft in sorted((numbers[draft.name], draft) for draft in found)
     )
     paths = {draft.name: draft.path for draft in found}
+    known = tuple(problem.path for problem in problems)
     for wrong in refused(made):
+        path = paths.get(wrong.name)
+        if path and any(each.startswith(f"{path}.") for each in known):
+            continue  # a stand-in for what could not be read is judged: that has been said
         path = ".".join(filter(None, (paths.get(wrong.name), KEYS.get(wrong.field, wrong.field))))
         problems.add(path, wrong.value, wrong.text)
     return made

@@ -20,6 +20,7 @@ from fsw.board.board import Board, HousekeepingSet, Line, SinkSpec
 from fsw.board.budget import Budget, ms
 from fsw.board.parameter import Declared, Directory, Scope
 from fsw.board.problem import BoardErrors, Problem, Problems, did_you_mean, of_validation
+from fsw.board.salvage import Salvage
 from fsw.board.schema import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, BoardFile, board_file
 from fsw.bus.poller import Counts
 from fsw.bus.port import Settings
@@ -60,11 +61,13 @@ def load(board: str | Path) -> Board:
     path = find(board)
     content = _content(path)
     problems = Problems()
-    file = _validated(path, content)
+    file, salvage = _validated(_tables(path, content), problems)
     ids = locks.Ids()
     with problems.at(str(locks.lock_path(path)), None):
         ids = locks.read(locks.lock_path(path))
-    resolved = _resolve(path, zlib.crc32(content), file, ids, problems)
+    found = Problems()
+    resolved = None if file is None else _resolve(path, zlib.crc32(content), file, ids, found)
+    problems += [each for each in found if salvage is None or not salvage.causes(each)]
     if problems or resolved is None:
         raise BoardErrors(str(path), list(dict.fromkeys(problems)))
     return resolved
@@ -89,8 +92,8 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _validated(path: Path, content: bytes) -> BoardFile:
-    """Tables and keys."""
+def _tables(path: Path, content: bytes) -> dict[str, Any]:
+    """The file as TOML reads it."""
     try:
         data: dict[str, Any] = tomllib.loads(content.decode("utf-8-sig"))  # some editors put a mark first
     except UnicodeDecodeError as error:
@@ -100,11 +103,18 @@ def _validated(path: Path, content: bytes) -> BoardFile:
     except (ValueError, RecursionError) as error:  # TOMLDecodeError says line and column
         reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not TOML: {error}"
         raise BoardErrors(str(path), [Problem("file", "", reason)]) from error
+    return data
+
+
+def _validated(data: dict[str, Any], problems: Problems) -> tuple[BoardFile | None, Salvage | None]:
+    """The file's model; after a problem of tables or keys the model of what is sound in it, if anything is."""
     model = board_file()
     try:
-        return model.model_validate(data)
+        return model.model_validate(data), None
     except ValidationError as error:
-        raise BoardErrors(str(path), of_validation(error, model, data)) from error
+        problems += of_validation(error, model, data)
+        salvage = Salvage(model, data, error)
+        return salvage.file, salvage
 
 
 def _resolve(path: Path, crc32: int, file: BoardFile, ids: locks.Ids, problems: Problems) -> Board | None:
@@ -114,7 +124,7 @@ def _resolve(path: Path, crc32: int, file: BoardFile, ids: locks.Ids, problems: 
     if not LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ:
         text = f"is out of bounds: must be {LOWEST_RATE_HZ:g} to {HIGHEST_RATE_HZ:g} Hz"
         problems.add("board.rate", f"{rate:g} Hz", text)
-        return None
+        rate = min(max(rate, LOWEST_RATE_HZ), HIGHEST_RATE_HZ)  # to judge the rest
     period_ns = round(1e9 / rate)
     for key in ("housekeeping", "heartbeat"):
         if getattr(file.board, key) < period_ns:

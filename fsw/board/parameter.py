@@ -16,7 +16,7 @@ EXECUTIVE = (
     ("executive.slips", "", "ticks that were missed and skipped"),
     ("executive.clock_steps", "", "times that the wall clock was set"),
     ("executive.dropped", "", "packets that sinks could not take"),
-    ("executive.time", "s", "the monotonic clock at its last whole second, when the sample was taken"),
+    ("executive.time", "s", "the monotonic clock, at its last whole second"),
 )
 COUNTS = {  # of a line, as the poller keeps them
     "requests": "requests sent",

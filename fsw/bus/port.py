@@ -2,7 +2,7 @@
 
 Nothing here blocks but the opening, which has a thread of its own while the line is away. For the executive:
 
-    port = Port(settings); port.start()
+    port = Port(settings, "bus"); port.start()
     epoll.register(port.fileno(), EPOLLIN)            # once: it stays the same, whatever the device does
     event, data = port.step()                         # whenever that is readable
         DATA    port.write(poller.received(data, now_ns))
@@ -16,7 +16,9 @@ Left out: flow control, modem lines, kernel RS-485 mode (use an adapter that tur
 
 import contextlib
 import enum
+import errno
 import fcntl
+import logging
 import os
 import re
 import select
@@ -28,6 +30,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import serial
+
+_log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 CONNECT_S = 2.0  # longest wait for a TCP answer
@@ -79,10 +83,11 @@ class _Line:
 
 
 class Port:
-    """One line, for one thread. `error` says why it is away ("" while it is there)."""
+    """One line, for one thread; `name` is for the log. `error` says why it is away ("" while it is there)."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, name: str) -> None:
         self.settings = settings
+        self.name = name
         self.error = "not opened yet"
         self._line: _Line | None = None
         self._gone = False  # the caller has not been told yet
@@ -97,11 +102,10 @@ class Port:
         """Readable when `step` has something to do; the same for the life of the port."""
         return self._epoll.fileno()
 
-    def start(self) -> None:
+    def start(self, after_s: float = 0.0) -> None:
         """Begin to open the device; OPENED follows."""
-        threading.Thread(
-            target=self._open_until_there, name=f"open {self.settings.device}", daemon=True
-        ).start()
+        name = f"open {self.settings.device}"
+        threading.Thread(target=self._open_until_there, args=(after_s,), name=name, daemon=True).start()
 
     def step(self) -> tuple[Event, bytes]:
         """The next thing that happened. Never blocks; at most `READ_BYTES` a call."""
@@ -112,7 +116,7 @@ class Port:
         except BlockingIOError:
             return Event.NOTHING, b""
         except OSError as error:  # EIO: unplugged
-            self._drop(str(error))
+            self._drop(_reason(error))
             return self._away()
         if not data:  # after readiness that is a hang-up; to try again would spin
             self._drop("the other end has gone")
@@ -128,7 +132,7 @@ class Port:
         except BlockingIOError:
             written = 0
         except OSError as error:
-            self._drop(str(error))
+            self._drop(_reason(error))
             return
         if written < len(data):  # half a request must not go out in front of the next one
             with contextlib.suppress(termios.error, OSError):
@@ -153,7 +157,7 @@ class Port:
             os.eventfd_read(self._bell)
         if self._gone:
             self._gone = False
-            self.start()
+            self.start(RETRY_S)  # a server that accepts and hangs up at once must not have us spin
             return Event.LOST, b""
         with self._handover:
             line, self._fresh = self._fresh, None
@@ -174,15 +178,22 @@ class Port:
             self.error = reason
             os.eventfd_write(self._bell, 1)
 
-    def _open_until_there(self) -> None:
+    def _open_until_there(self, after_s: float) -> None:
         """The opening thread: one attempt a second until one succeeds or the port is closed."""
+        told = False
+        self._stop.wait(after_s)
         while not self._stop.is_set():
             try:
                 line = _open(self.settings)
             except (
                 Exception
             ) as error:  # whatever a driver comes up with, the line stays away and is tried again
-                self.error = str(error)
+                self.error = _reason(error)
+                if not told:  # once for each absence: it may last for weeks
+                    _log.warning(
+                        "line %s: %s: %s; waiting for it", self.name, self.settings.device, self.error
+                    )
+                    told = True
                 self._stop.wait(RETRY_S)
                 continue
             with self._handover:
@@ -192,6 +203,14 @@ class Port:
                     self._fresh = line
                     os.eventfd_write(self._bell, 1)
             return
+
+
+def _reason(error: Exception) -> str:
+    """In few words: pyserial says everything twice."""
+    number = getattr(error, "errno", None) or 0
+    if number in (errno.EAGAIN, errno.EBUSY):
+        return "another program has it"
+    return os.strerror(number) if number > 0 else str(error)  # below 0: a name that cannot be looked up
 
 
 def _open(settings: Settings) -> _Line:

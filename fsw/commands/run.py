@@ -111,7 +111,8 @@ def command(
 ) -> None:
     """Monitor the rig that BOARD describes: a file, or the name of a shipped board.
 
-    Runs until SIGINT, SIGTERM or SIGHUP. A line that is missing is waited for; what is wrong shows as alarms, not as an exit.
+    Runs until SIGINT, SIGTERM or SIGHUP. A line that is missing is waited for; what is wrong shows as alarms, not
+    as an exit.
     """
     logging.basicConfig(format="fsw: %(message)s", level=logging.INFO, stream=sys.stderr)
     try:

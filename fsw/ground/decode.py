@@ -5,7 +5,7 @@ import json
 import math
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from fsw.board.board import Board
 
 NS_PER_S = 1_000_000_000
+MOST_NAMED = 4  # parameters in a line; the rest are details
 Json = dict[str, object]
 _F32 = struct.Struct(">f")
+_CONDITION = Quality.GOOD | Quality.UNCERTAIN | Quality.BAD | Quality.STALE
 _FAULTS: Mapping[float, str] = {fault.value: fault.name for fault in Fault}
 
 
@@ -60,11 +62,15 @@ class Names:
 
 
 class Report(NamedTuple):
-    """One packet or stretch of damage: a line for people, how it should stand out, an object for programs."""
+    """One packet or stretch of damage: a line for people, how it should stand out, an object for programs.
+
+    `details`: what a line has no room for, one parameter each.
+    """
 
     text: str
     style: str
     json: Json
+    details: tuple[str, ...] = ()
 
 
 def report(stretch: Stretch, names: Names) -> Report:
@@ -91,7 +97,7 @@ def report(stretch: Stretch, names: Names) -> Report:
     text = (
         f"{head['time']} {status:4} {frame.apid}#{frame.sequence:<5} TM[{frame.service},{frame.subservice}]"
     )
-    return Report(f"{text:58} {body.text}", body.style, {**head, **body.json})
+    return Report(f"{text:58} {body.text}", body.style, {**head, **body.json}, body.details)
 
 
 def to_json(json_object: Json) -> str:
@@ -194,7 +200,13 @@ def _housekeeping(frame: Frame, names: Names) -> Report:
     sid, entries = housekeeping.unpack(frame.body)
     members = names.members(sid, len(entries))
     pairs = list(zip(members, entries, strict=True))
-    text = ", ".join(_value(parameter, entry.value, entry.sigma, entry.quality) for parameter, entry in pairs)
+    bad = [
+        f"{parameter.name} [{quality_text(entry.quality)}]"
+        for parameter, entry in pairs
+        if entry.quality & _CONDITION != Quality.GOOD
+    ]
+    verdict = f"{len(bad)} not GOOD: {_few(bad)}" if bad else "all GOOD"
+    details = (_value(parameter, entry.value, entry.sigma, entry.quality) for parameter, entry in pairs)
     objects = [
         {
             "name": parameter.name,
@@ -205,7 +217,12 @@ def _housekeeping(frame: Frame, names: Names) -> Report:
         }
         for parameter, entry in pairs
     ]
-    return Report(f"set {sid}: {text}", "", {"kind": "housekeeping", "set": sid, "parameters": objects})
+    return Report(
+        f"set {sid}: {len(pairs)} parameters, {verdict}",
+        "",
+        {"kind": "housekeeping", "set": sid, "parameters": objects},
+        tuple(details),
+    )
 
 
 def _heartbeat(frame: Frame, names: Names) -> Report:
@@ -215,7 +232,7 @@ def _heartbeat(frame: Frame, names: Names) -> Report:
 
 def _samples(frame: Frame, names: Names) -> Report:
     entries = [(names.parameter(entry.parameter), entry) for entry in samples.unpack(frame.body)]
-    texts = [_value(parameter, entry.value, math.nan, entry.quality) for parameter, entry in entries]
+    texts = tuple(_value(parameter, entry.value, math.nan, entry.quality) for parameter, entry in entries)
     objects = [
         {
             "time": time_text(frame.unix_ns + entry.offset_ns),
@@ -224,7 +241,7 @@ def _samples(frame: Frame, names: Names) -> Report:
         }
         for parameter, entry in entries
     ]
-    return Report("samples " + ", ".join(texts), "dim", {"kind": "samples", "samples": objects})
+    return Report(f"samples {_few(texts)}", "dim", {"kind": "samples", "samples": objects}, texts)
 
 
 _KINDS: Mapping[tuple[int, int], Callable[[Frame, Names], Report]] = {
@@ -252,6 +269,12 @@ def _same_f32(short: float, value: float) -> bool:
         return _F32.pack(short) == _F32.pack(value)
     except OverflowError:  # the largest f32, rounded up
         return False
+
+
+def _few(texts: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = len(texts) - MOST_NAMED
+    return ", ".join(texts[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _value(parameter: Parameter, value: float, sigma: float, quality: int) -> str:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field
 
 from fsw.leak import orifice
+from fsw.leak.cushion import Cushion
 from fsw.leak.fluid import Liquid
-from fsw.leak.state import NEVER, PRESSURE, TEMPERATURE, Input, Inventory, Output, State, TimeLeft
+from fsw.leak.state import EXACT, NEVER, PRESSURE, TEMPERATURE, Input, Inventory, Output, State, TimeLeft
 from fsw.leak.state import OUTPUTS as COMMON_OUTPUTS
 from fsw.quantity import (
     AbsolutePressure,
+    Duration,
     Leak,
     LeakDimension,
     LeakQuantity,
@@ -29,6 +31,9 @@ from fsw.quantity import (
 INPUTS = (PRESSURE, TEMPERATURE, Input("gas_temperature", "temperature", required=False))
 OUTPUTS = (*COMMON_OUTPUTS, Output("time_to_empty", "s", "until the usable liquid is lost"))
 
+NS_PER_S = 1_000_000_000
+CYCLE_S = 120.0  # changes of temperature are measured over this: see Restlessness
+HEAD_MIN = 1e-3  # of the pressure; where nothing flows any more there is nothing to extrapolate
 EXPONENT_SIGMAS = 2.0  # a bound on what the exponent may hide of a thermal cycle: the band twice over
 
 
@@ -53,14 +58,19 @@ class Options(BaseModel):
         default=0.0, description="linear, of the walls", json_schema_extra={"default": "0/K"}
     )
     exponent: UncertainNumber = Field(
-        default=Measured(1.1, 0.15),
-        description="polytropic exponent of the gas over minutes: 1 isothermal .. 1.4 adiabatic",
-        json_schema_extra={"default": "1.1 +/- 0.15"},
+        default=Measured(1.3, 0.15),
+        description="polytropic exponent of the gas in changes faster than `exchange`: 1.4 adiabatic (air, nitrogen)",
+        json_schema_extra={"default": "1.3 +/- 0.15"},
     )
     long_exponent: UncertainNumber = Field(
-        default=Measured(1.0, 0.1),
-        description="the same over the hours that are extrapolated",
-        json_schema_extra={"default": "1.0 +/- 0.1"},
+        default=Measured(1.0, 0.05),
+        description="the same in slower changes, and over the hours that are extrapolated: 1 isothermal",
+        json_schema_extra={"default": "1.0 +/- 0.05"},
+    )
+    exchange: tuple[Duration, Duration] = Field(
+        default=(10 * NS_PER_S, 300 * NS_PER_S),
+        description="shortest and longest time in which the gas may take the temperature of wall and liquid",
+        json_schema_extra={"default": ["10 s", "5 min"]},
     )
     limit: AbsolutePressure = Field(description="the pressure that time_to_limit counts down to")
     usable: UncertainVolume | None = Field(
@@ -90,7 +100,9 @@ class Options(BaseModel):
 class Model:
     """m = rho(T) (V_L (1 + 3 alpha dT) - (V_g - V_g0)).
 
-    V_g = V_g0 (p0 / p)^(1/k), or V_g0 (p0 / p) (Tg / Tg0) where the temperature of the gas is measured.
+    V_g = V_g0 (p0 / p)^(1/k) with the long exponent k: what has been lost since the reference state is a matter of
+    hours. A change that is younger shows too large in it, see `exponent`. V_g0 (p0 / p) (Tg / Tg0) where the
+    temperature of the gas is measured.
     """
 
     liquid: Liquid
@@ -99,26 +111,29 @@ class Model:
     gas_m3: Measured
     reference_pa: float
     wall_expansion_per_k: float
-    exponent: Measured
-    long_exponent: Measured
+    cushion: Cushion
     usable_m3: Measured
     cd: Measured
     limit_pa: float
     outside_pa: float
     zero_leak_kg_per_s: float
+    cycle_share: float  # bound on what a thermal cycle does by the exponent, as a share of its volume
 
     def gas_now_m3(self, state: State) -> float:
         """Volume of the accumulator gas."""
+        return self._gas_m3_with(state, self.cushion.slow.value)
+
+    def _gas_m3_with(self, state: State, exponent: float) -> float:
         ratio = self.reference_pa / state.pressure_pa.value
         if state.gas_temperature_k is None:
-            return float(self.gas_m3.value * ratio ** (1 / self.exponent.value))
+            return float(self.gas_m3.value * ratio ** (1 / exponent))
         return self.gas_m3.value * ratio * state.gas_temperature_k.value / self.liquid.at_k
 
     def inventory(self, state: State) -> Inventory:
         """The liquid in loop and accumulator. A pressure that is not above vacuum gives NaN."""
         p, t, gas_t = state
         if p.value <= 0:
-            return Inventory(math.nan, math.nan, math.nan, self._scale(state), math.nan, math.nan)
+            return Inventory(math.nan, math.nan, math.nan, self._scale, math.nan, math.nan)
         density = self.liquid.density_at(t.value)
         gas_m3 = self.gas_now_m3(state)
         walls = 1 + 3 * self.wall_expansion_per_k * (t.value - self.liquid.at_k)
@@ -128,24 +143,33 @@ class Model:
         kg_per_k = density * liquid_m3 * abs(expansion)
         gas_kg = (
             density * gas_m3
-        )  # what the gas displaces; 1/k of dp/p and all of dTg/Tg of it is taken for liquid
+        )  # what the gas displaces; 1/k of dp/p, all of dTg/Tg of it is taken for liquid
+        exponent = 1.0 if gas_t is not None else self.cushion.slow.value
+        noise_kg = math.hypot(gas_kg * p.sigma / (exponent * p.value), kg_per_k * t.sigma)
         if gas_t is None:
-            k = self.exponent
-            noise_kg = math.hypot(gas_kg * p.sigma / (k.value * p.value), kg_per_k * t.sigma)
             # The gas may follow the loop's temperature, or not; and a cycle works the exponent like a leak.
-            unseen = gas_kg / t.value + kg_per_k * EXPONENT_SIGMAS * k.sigma / k.value
+            unseen = gas_kg / t.value + kg_per_k * self.cycle_share
         else:
-            noise_kg = math.hypot(
-                gas_kg * p.sigma / p.value, gas_kg * gas_t.sigma / gas_t.value, kg_per_k * t.sigma
-            )
+            noise_kg = math.hypot(noise_kg, gas_kg * gas_t.sigma / gas_t.value)
             unseen = 0.0
         sigma_kg = math.hypot(
             noise_kg,
             kg * self.density_scale,
             density * self.volume_m3.sigma,
-            density * (gas_m3 - self.gas_m3.value) * math.hypot(self._gas_scale, self._exponent_scale(state)),
+            density * self._change_sigma_m3(gas_m3, exact=gas_t is not None),
         )
-        return Inventory(kg, sigma_kg, noise_kg, self._scale(state), kg_per_k, unseen)
+        # The flow goes with sqrt(p - p_out), and p with 1 / V_g.
+        head = max(1 - self.outside_pa / p.value, HEAD_MIN)
+        return Inventory(
+            kg, sigma_kg, noise_kg, self._scale, kg_per_k, unseen, exponent / (2 * gas_kg * head)
+        )
+
+    def magnified(self, state: State, age_s: float, span_s: float) -> Measured:
+        """A young change of the gas shows larger than it is, for its temperature changes too: see Cushion."""
+        if state.gas_temperature_k is not None:
+            return EXACT
+        seen, read = self.cushion.exponent(age_s, span_s), self.cushion.slow.value
+        return Measured(seen.value / read, seen.sigma / read)
 
     def hole(self, state: State, inventory: Inventory, rate_kg_per_s: Measured) -> Measured:
         """Diameter of the equivalent short round hole; `rate_kg_per_s` with its whole error."""
@@ -157,7 +181,8 @@ class Model:
     def time_left(self, state: State, inventory: Inventory, rate_kg_per_s: Measured) -> TimeLeft:
         """By the present flow, which falls as sqrt(p - p_out) while the gas expands with `long_exponent`.
 
-        Bands: noise of the rate, gas volume (which scales rate and gas alike), both exponents, usable volume.
+        Bands: that of the rate, gas volume (which scales rate, gas and what was lost alike), long exponent, usable
+        volume.
         """
         rate = rate_kg_per_s
         p = state.pressure_pa.value
@@ -165,25 +190,26 @@ class Model:
             return TimeLeft(NEVER, NEVER)
         density = self.liquid.density_at(state.temperature_k.value)
         flow = rate.value / density
-        relative = math.hypot(rate.sigma / rate.value, self._exponent_scale(state))
-        gas_m3 = self.gas_now_m3(state)
-        lost = self.volume_m3.value - inventory.kg / density
-        usable = self.usable_m3
+        relative = rate.sigma / rate.value
+        nominal_m3 = self.gas_now_m3(state)
+        # What is lost and not in the gas: the walls.
+        walls_m3 = self.volume_m3.value - inventory.kg / density - (nominal_m3 - self.gas_m3.value)
 
         def to_limit(gas_share: float, k: float, _: float) -> float:
-            gas = gas_m3 * gas_share
+            gas = gas_share * self._gas_m3_with(state, k)
             volume = orifice.lost_volume_m3(gas, k, p, self.limit_pa)
             return orifice.liquid_time_s(flow * gas_share, volume, gas, k, p, self.outside_pa)
 
         def to_empty(gas_share: float, k: float, more: float) -> float:
-            left = usable.value + more - lost
-            return orifice.liquid_time_s(flow * gas_share, left, gas_m3 * gas_share, k, p, self.outside_pa)
+            gas = gas_share * self._gas_m3_with(state, k)
+            left = self.usable_m3.value + more - walls_m3 - (gas - gas_share * self.gas_m3.value)
+            return orifice.liquid_time_s(flow * gas_share, left, gas, k, p, self.outside_pa)
 
         return TimeLeft(self._banded(to_limit, relative), self._banded(to_empty, relative))
 
     def _banded(self, time_s: Callable[[float, float, float], float], relative: float) -> Measured:
         """The time with its standard error, from one step in each of what it depends on."""
-        k = self.long_exponent
+        k = self.cushion.slow
         value = time_s(1.0, k.value, 0.0)
         if not math.isfinite(value):
             return Measured(value, math.nan)
@@ -199,11 +225,15 @@ class Model:
     def _gas_scale(self) -> float:
         return self.gas_m3.sigma / self.gas_m3.value
 
-    def _exponent_scale(self, state: State) -> float:
-        return self.exponent.sigma / self.exponent.value if state.gas_temperature_k is None else 0.0
+    @property
+    def _scale(self) -> float:
+        return math.hypot(self.density_scale, self._gas_scale)
 
-    def _scale(self, state: State) -> float:
-        return math.hypot(self.density_scale, self._gas_scale, self._exponent_scale(state))
+    def _change_sigma_m3(self, gas_m3: float, *, exact: bool) -> float:
+        """Of the change of the gas since the reference state; `exact`: its temperature is measured."""
+        k = self.cushion.slow
+        by_exponent = 0.0 if exact else gas_m3 * math.log(gas_m3 / self.gas_m3.value) * k.sigma / k.value
+        return math.hypot(self._gas_scale * (gas_m3 - self.gas_m3.value), by_exponent)
 
 
 def model(options: Options) -> Model:
@@ -214,6 +244,12 @@ def model(options: Options) -> Model:
         value = getattr(options, key).value
         if not 1 <= value <= 5 / 3:
             raise ValueError(f"{key} is {value:g}: between 1 (isothermal) and 5/3 (adiabatic, monatomic)")
+    shortest_ns, longest_ns = options.exchange
+    if not 0 < shortest_ns <= longest_ns:
+        raise ValueError(
+            f"exchange is [{shortest_ns / NS_PER_S:g} s, {longest_ns / NS_PER_S:g} s]: the shortest time, above 0, "
+            'then the longest, as ["10 s", "5 min"]'
+        )
     if options.reference_pressure <= 0:
         raise ValueError("reference_pressure is 0 Pa: give the pressure at which gas_volume was measured")
     leak = options.zero_leak
@@ -226,6 +262,8 @@ def model(options: Options) -> Model:
             raise ValueError(
                 'zero_leak is a throughput, which is for gases: a liquid leak is "2 g/h" or "3 mL/day"'
             )
+    cushion = Cushion(options.exponent, options.long_exponent, shortest_ns / NS_PER_S, longest_ns / NS_PER_S)
+    cycle = cushion.exponent(CYCLE_S, CYCLE_S)
     return Model(
         liquid=Liquid(options.density.value, options.expansion, options.reference_temperature),
         density_scale=options.density.sigma / options.density.value,
@@ -233,11 +271,11 @@ def model(options: Options) -> Model:
         gas_m3=options.gas_volume,
         reference_pa=options.reference_pressure,
         wall_expansion_per_k=options.wall_expansion,
-        exponent=options.exponent,
-        long_exponent=options.long_exponent,
+        cushion=cushion,
         usable_m3=options.usable or options.volume,
         cd=options.cd,
         limit_pa=options.limit,
         outside_pa=max(options.outside, options.vapour_pressure),
         zero_leak_kg_per_s=zero_leak,
+        cycle_share=cycle.value / cushion.slow.value - 1 + EXPONENT_SIGMAS * cycle.sigma,
     )

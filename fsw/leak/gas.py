@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fsw.leak import orifice
 from fsw.leak.fluid import GASES, MOLAR_GAS_CONSTANT, ZERO_CELSIUS_K, Gas, GasName
-from fsw.leak.state import NEVER, OUTPUTS, PRESSURE, TEMPERATURE, Inventory, State, TimeLeft
+from fsw.leak.state import EXACT, NEVER, OUTPUTS, PRESSURE, TEMPERATURE, Inventory, State, TimeLeft
 from fsw.quantity import (
     AbsolutePressure,
     Leak,
@@ -71,7 +71,12 @@ class Model:
         kg = p.value * self.volume_m3.value / (self.gas.specific_constant * t.value)
         scale = self.volume_m3.sigma / self.volume_m3.value
         noise_kg = abs(kg) * math.hypot(p.sigma / p.value, t.sigma / t.value) if p.value else math.nan
-        return Inventory(kg, math.hypot(noise_kg, kg * scale), noise_kg, scale, kg / t.value, 0.0)
+        fading = orifice.gas_fading(p.value, self.outside_pa, self.gas) / kg if kg > 0 else 0.0
+        return Inventory(kg, math.hypot(noise_kg, kg * scale), noise_kg, scale, kg / t.value, 0.0, fading)
+
+    def magnified(self, state: State, age_s: float, span_s: float) -> Measured:
+        """The temperature of the gas is measured: a change is what it seems."""
+        return EXACT
 
     def hole(self, state: State, inventory: Inventory, rate_kg_per_s: Measured) -> Measured:
         """Diameter of the equivalent short round hole."""

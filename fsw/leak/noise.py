@@ -42,7 +42,7 @@ class Noise:
 
     def density(self, declared: float) -> float:
         """The measured noise of one sample, or the declared where that is more, per sqrt(Hz)."""
-        long_run = max(scale.upper for scale in self._scales)
+        long_run = max([scale.upper for scale in self._scales])  # faster than a generator
         return max(declared, long_run) * math.sqrt(self._interval_s)
 
 

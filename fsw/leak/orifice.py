@@ -43,6 +43,19 @@ def gas_flux(pressure_pa: float, outside_pa: float, temperature_k: float, gas: G
     return pressure_pa / speed * math.sqrt(2 * gamma / (gamma - 1) * expansion)
 
 
+def gas_fading(pressure_pa: float, outside_pa: float, gas: Gas) -> float:
+    """d ln(flux) / d ln(pressure) at one temperature: 1 choked, more below; 0 when nothing flows."""
+    if pressure_pa <= outside_pa:
+        return 0.0
+    gamma = gas.gamma
+    ratio = outside_pa / pressure_pa
+    if ratio <= critical_ratio(gamma):
+        return 1.0
+    a, b = 2 / gamma, (gamma + 1) / gamma
+    first, second = ratio**a, ratio**b
+    return float(1 - (a * first - b * second) / (2 * (first - second)))
+
+
 def liquid_flux(pressure_pa: float, outside_pa: float, density: float) -> float:
     """Bernoulli: sqrt(2 rho dp); `outside_pa` is the vapour pressure where that is higher."""
     return math.sqrt(2 * density * max(pressure_pa - outside_pa, 0.0))

@@ -22,9 +22,10 @@ class Inventory:
     kg: float
     sigma_kg: float  # all of it
     noise_kg: float  # from sample to sample
-    scale: float  # relative standard error of every change and rate: volumes, exponent, density
+    scale: float  # relative standard error of every change and rate: volumes, density
     kg_per_k: float  # for an error of the mean temperature
     unseen_kg_per_k: float  # for what follows the temperature and is not measured; 0 where nothing does
+    fading_per_kg: float = 0.0  # by which share of itself the flow through a hole falls for each kg lost
 
 
 class TimeLeft(NamedTuple):
@@ -61,5 +62,6 @@ OUTPUTS = (
     Output("hole", "m", "diameter of the round hole that explains the leak"),
     Output("time_to_limit", "s", "until the pressure is down to the vessel's limit"),
 )
+EXACT = Measured(1.0, 0.0)
 NEVER = Measured(math.inf, math.nan)
 NEVER_S = 1e9  # 31 years, longer than anybody waits; finite in the table, so that limits and ground systems can compare

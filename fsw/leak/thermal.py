@@ -69,6 +69,6 @@ class Restlessness:
         self._time_ns = time_ns
         self.k_per_s *= math.exp(-elapsed_s / MEMORY_S)
         slope = self._slope
-        if slope.push(time_ns, temperature_k) and slope.filled:
-            self.k_per_s = max(self.k_per_s, abs(slope.slope) - SURE_SIGMA * slope.sigma)
+        if slope.push(time_ns, temperature_k) and slope.fit is not None:
+            self.k_per_s = max(self.k_per_s, abs(slope.fit.slope) - SURE_SIGMA * slope.fit.sigma)
         return self.k_per_s

@@ -36,11 +36,14 @@ class Model(Protocol):
     def inventory(self, state: State) -> Inventory:
         """How much is in it; NaN where the state has no meaning for it."""
 
+    def magnified(self, state: State, age_s: float, span_s: float) -> Measured:
+        """How many times larger a leak that is `age_s` old shows in the inventory's slope over the last `span_s`."""
+
     def hole(self, state: State, inventory: Inventory, rate_kg_per_s: Measured) -> Measured:
         """Diameter in m that explains a rate, which comes with its whole error."""
 
     def time_left(self, state: State, inventory: Inventory, rate_kg_per_s: Measured) -> TimeLeft:
-        """How long it lasts; the rate comes with the error of noise and drift, for the model's own may cancel."""
+        """How long it lasts; the rate comes without the error of `Inventory.scale`, for that may cancel."""
 
 
 class Detector(Protocol):
@@ -48,8 +51,10 @@ class Detector(Protocol):
 
     settings: Settings
 
-    def push(self, time_ns: int, inventory_kg: float, sigma_kg: float, drift: Drift) -> Verdict:
-        """Take one good inventory."""
+    def push(
+        self, time_ns: int, inventory_kg: float, sigma_kg: float, drift: Drift, fading_per_kg: float
+    ) -> Verdict:
+        """Take one good inventory; a leak falls by the share `fading_per_kg` of itself for each kg that it has lost."""
 
     def restart(self) -> None:
         """Forget the series."""
@@ -147,7 +152,9 @@ class Vessel:
                 self._cannot_tell(time_ns, table, UNCERTAIN | origin)
             return
         self._judged_ns = time_ns
-        verdict = self._detector.push(time_ns, inventory.kg, inventory.noise_kg, self._drift(inventory))
+        verdict = self._detector.push(
+            time_ns, inventory.kg, inventory.noise_kg, self._drift(inventory), inventory.fading_per_kg
+        )
         if verdict.determined:
             self._write(time_ns, table, state, inventory, verdict, GOOD | origin)
         else:
@@ -183,25 +190,38 @@ class Vessel:
         self, time_ns: int, table: Table, state: State, inventory: Inventory, verdict: Verdict, quality: int
     ) -> None:
         rows = self._outputs
-        rate = Measured(verdict.rate_kg_per_s, verdict.sigma_kg_per_s)
+        rate = self._rate(state, verdict)
         scaled = Measured(rate.value, math.hypot(rate.sigma, rate.value * inventory.scale))
         time_left = NOTHING_LOST
         if verdict.certainty >= 1.0:
             time_left = self._model.time_left(state, inventory, rate)
-        self._put(rows.leak_rate, table, scaled, time_ns, quality)
-        self._put(rows.leak_certainty, table, Measured(verdict.certainty, 0.0), time_ns, quality)
-        self._put(rows.onset, table, Measured(verdict.onset_s, verdict.sigma_onset_s), time_ns, quality)
-        self._put(rows.hole, table, self._model.hole(state, inventory, scaled), time_ns, quality)
-        self._put(rows.time_to_limit, table, _bounded(time_left.to_limit_s), time_ns, quality)
+        hole = self._model.hole(state, inventory, scaled)
+        self._put(rows.leak_rate, table, scaled.value, scaled.sigma, time_ns, quality)
+        self._put(rows.leak_certainty, table, verdict.certainty, 0.0, time_ns, quality)
+        self._put(rows.onset, table, verdict.onset_s, verdict.sigma_onset_s, time_ns, quality)
+        self._put(rows.hole, table, hole.value, hole.sigma, time_ns, quality)
+        self._put_time(rows.time_to_limit, table, time_left.to_limit_s, time_ns, quality)
         if rows.time_to_empty is not None and time_left.to_empty_s is not None:
-            self._put(rows.time_to_empty, table, _bounded(time_left.to_empty_s), time_ns, quality)
+            self._put_time(rows.time_to_empty, table, time_left.to_empty_s, time_ns, quality)
+
+    def _rate(self, state: State, verdict: Verdict) -> Measured:
+        """A leak without a date is as old as the window that shows it, or older."""
+        age_s = verdict.span_s if math.isnan(verdict.onset_s) else verdict.onset_s
+        magnified = self._model.magnified(state, age_s, verdict.span_s)
+        rate = verdict.rate_kg_per_s / magnified.value
+        return Measured(rate, math.hypot(verdict.sigma_kg_per_s, rate * magnified.sigma) / magnified.value)
 
     @staticmethod
-    def _put(row: int, table: Table, measured: Measured, time_ns: int, quality: int) -> None:
-        known = not math.isnan(measured.value)
-        table.write(
-            row, measured.value, measured.sigma, time_ns, quality if known else quality ^ (GOOD | UNCERTAIN)
-        )
+    def _put(row: int, table: Table, value: float, sigma: float, time_ns: int, quality: int) -> None:
+        known = not math.isnan(value)
+        table.write(row, value, sigma, time_ns, quality if known else quality ^ (GOOD | UNCERTAIN))
+
+    def _put_time(self, row: int, table: Table, time: Measured, time_ns: int, quality: int) -> None:
+        """Anything as long as NEVER_S is that, and without an error."""
+        if time.value >= NEVER_S:
+            self._put(row, table, NEVER_S, math.nan, time_ns, quality)
+        else:
+            self._put(row, table, time.value, time.sigma, time_ns, quality)
 
     def _cannot_tell(self, time_ns: int, table: Table, quality: int) -> None:
         for row in self._leak_rows:
@@ -212,11 +232,6 @@ class Vessel:
         self._detector.restart()
         for row in (self._outputs.inventory, self._outputs.leak_certainty, *self._leak_rows):
             table.write(row, math.nan, math.nan, time_ns, BAD | origin)
-
-
-def _bounded(time: Measured) -> Measured:
-    """The time as the table holds it: NEVER_S and no error for anything that long."""
-    return Measured(NEVER_S, math.nan) if time.value >= NEVER_S else time
 
 
 class Series:

@@ -1,13 +1,22 @@
 """One sliding least-squares slope of a bounded number of samples: denser ones are averaged first."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from fsw._core import ffi, lib
 
 MIN_SAMPLES = 12  # below, a slope's own standard error is a guess
 FILLED = 0.9  # share of the window that must lie between the oldest and the newest sample
 SQRT_12 = math.sqrt(12)
+
+
+class Fit(NamedTuple):
+    """The line of a window, per second."""
+
+    slope: float
+    sigma: float  # by its residuals, inflated for AR(1) noise
+    white: float  # standard error that noise of 1 per sqrt(Hz) gives the slope
+    span_s: float
 
 
 class Window:
@@ -18,7 +27,7 @@ class Window:
         self._step_ns = window_ns // samples
         self._ring: Any = ffi.new("ull_slope_sample[]", samples + 2)
         self._slope: Any = ffi.new("ull_slope *")
-        self._fit: Any = ffi.new("ull_slope_fit *")
+        self._result: Any = ffi.new("ull_slope_fit *")
         if lib.ull_slope_init(self._slope, self._ring, samples + 2, window_ns, 0.0) != lib.ULL_OK:
             raise ValueError(f"a window of {window_ns} ns with {samples} samples is out of bounds")
         self.clear()
@@ -26,11 +35,7 @@ class Window:
     def clear(self) -> None:
         """Forget every sample."""
         lib.ull_slope_clear(self._slope)
-        self.filled = False
-        self.slope = self.sigma = math.nan  # per second; sigma is inflated for AR(1) noise
-        self.span_s = self.white = (
-            math.nan
-        )  # white: standard error that noise of 1 per sqrt(Hz) gives the slope
+        self.fit: Fit | None = None  # None until it is filled
         self.mean_ns, self.mean, self.weight = 0, 0.0, 0  # the last mean, and of how many samples
         self._due_ns = 0
         self._ns, self._sum, self._count = 0, 0.0, 0
@@ -51,13 +56,13 @@ class Window:
         self.weight = self._count
         self._ns, self._sum, self._count = 0, 0.0, 0
         lib.ull_slope_push(self._slope, self.mean_ns, self.mean)
-        fit = self._fit
-        lib.ull_slope_result(self._slope, fit)
-        span_ns = fit.span_ns
-        self.filled = span_ns >= self._filled_ns and fit.count >= MIN_SAMPLES
-        if self.filled:
-            self.slope, self.sigma, self.span_s = fit.slope_per_s, fit.sigma_slope_per_s, span_ns / 1e9
-            self.white = SQRT_12 / (
-                self.span_s * math.sqrt(self.span_s)
-            )  # Var slope = 12 sigma^2 dt / span^3
+        result = self._result
+        lib.ull_slope_result(self._slope, result)
+        span_ns = result.span_ns
+        if span_ns < self._filled_ns or result.count < MIN_SAMPLES:
+            self.fit = None
+        else:
+            span_s = span_ns / 1e9
+            white = SQRT_12 / (span_s * math.sqrt(span_s))  # Var slope = 12 sigma^2 dt / span^3
+            self.fit = Fit(result.slope_per_s, result.sigma_slope_per_s, white, span_s)
         return True

@@ -81,7 +81,7 @@ class Slave:
     """Deaf while it thinks and sends; a request that comes then is lost, as with the real ones."""
 
     def __init__(self, options: Options, sources: Sequence[Source], byte_ns: int) -> None:
-        self._address = options.address
+        self._own = bytes([options.address])
         self._think_ns = options.think
         self._byte_ns = byte_ns
         self._silence_ns = max(byte_ns * 7 // 2, _SHORTEST_SILENCE_NS)
@@ -98,10 +98,10 @@ class Slave:
 
     @property
     def next_wake_ns(self) -> int | None:
-        """The end of thinking, or of the silence that makes what was heard a frame."""
+        """The end of thinking, or of the silence that makes what was heard a frame, if that may be for this slave."""
         if self._reply:
             return self._reply_ns
-        return self._heard_ns + self._silence_ns if self._heard else None
+        return self._heard_ns + self._silence_ns if self._heard[:1] == self._own else None
 
     def received(self, data: bytes, now_ns: int) -> None:
         """Bytes on the line; more than a frame's worth without a silence is kept only as too long."""
@@ -127,10 +127,10 @@ class Slave:
     def _finish(self, now_ns: int) -> None:
         frame = bytes(self._heard)
         self._heard.clear()
-        if not 4 <= len(frame) <= LARGEST_FRAME or frame[0] != self._address:
+        if not 4 <= len(frame) <= LARGEST_FRAME or frame[:1] != self._own:
             return
         if seal(frame[:-2]) == frame:
-            self._reply = seal(bytes([self._address]) + self._answer(frame[1:-2], now_ns))
+            self._reply = seal(self._own + self._answer(frame[1:-2], now_ns))
             self._reply_ns = now_ns + self._think_ns
 
     def _answer(self, request: bytes, now_ns: int) -> bytes:
@@ -160,10 +160,17 @@ def crc16(data: bytes) -> int:
     """CRC-16/MODBUS: polynomial 0x8005 reflected (0xA001), begins at 0xFFFF."""
     crc = 0xFFFF
     for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
+        crc = crc >> 8 ^ _CRC_OF_BYTE[(crc ^ byte) & 0xFF]
     return crc
+
+
+def _crc_of_byte(byte: int) -> int:
+    for _ in range(8):
+        byte = byte >> 1 ^ (0xA001 if byte & 1 else 0)
+    return byte
+
+
+_CRC_OF_BYTE = tuple(map(_crc_of_byte, range(256)))
 
 
 def seal(body: bytes) -> bytes:

@@ -80,9 +80,41 @@ def test_without_a_board_there_are_ids():
     assert "alarm 7 (occurrence 42): parameter 257 = 0.000325 ± 1.1e-05, limit" in text
 
 
-def test_housekeeping_in_words_has_names_units_and_faults():
-    text = texts(every_kind()[3], NAMES)[0]
-    assert "set 1: rig.leak_rate = 0.000325 ± 1.1e-05 kg/s, pt1.fault = NO_REPLY" in text
+def test_healthy_housekeeping_is_a_short_line():
+    (text,) = texts(every_kind()[3], NAMES)
+    assert text.endswith("set 1: 2 parameters, all GOOD")
+
+
+def test_housekeeping_names_what_is_not_good_up_to_a_few():
+    parameters = tuple(Parameter(0x0300 + row, f"pt{row}.pressure", "Pa") for row in range(150))
+    table = Table(parameters)
+    for row in range(150):
+        table.write(row, 1e5, 1.0, 0, Quality.GOOD | Quality.SIM)
+    table.write(7, math.nan, math.nan, 0, Quality.STALE | Quality.SIM)
+    names = Names({}, {}, {1: parameters})
+
+    def said() -> str:
+        body = housekeeping.pack(1, table, range(150))
+        return texts(frame.Framer(100).frame(3, 25, 0, body), names)[0]
+
+    assert said().endswith("set 1: 150 parameters, 1 not GOOD: pt7.pressure [STALE|SIM]")
+    for row in range(20, 120):
+        table.write(row, math.nan, math.nan, 0, Quality.BAD)
+    assert said().endswith("pt20.pressure [BAD], pt21.pressure [BAD], pt22.pressure [BAD] and 97 more")
+    assert len(said()) < 250
+
+
+def test_housekeeping_in_full_has_a_parameter_a_line_with_names_units_and_faults(tmp_path):
+    path = tmp_path / "a.tm"
+    path.write_bytes(every_kind()[3])
+    (stretch,) = frame.split(path.read_bytes())
+    assert report(stretch, NAMES).details == (
+        "rig.leak_rate = 0.000325 ± 1.1e-05 kg/s",
+        "pt1.fault = NO_REPLY",
+    )
+    lines = run(str(path), "--verbose").stdout.splitlines()
+    assert [line.startswith("    ") for line in lines] == [False, True, True]
+    assert lines[1] == "    [0] = 0.000325 ± 1.1e-05"
 
 
 def test_samples_in_words_say_what_is_not_good_and_not_real():

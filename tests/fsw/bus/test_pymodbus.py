@@ -65,7 +65,7 @@ def run(device: str, channels: dict[str, dict[str, object]], cycles: int = 3) ->
     """A few cycles of slave 1 over `device`: the samples of each channel, and those of `fault`."""
     parsed = {name: modbus_rtu.ChannelOptions.model_validate(keys) for name, keys in channels.items()}
     options = modbus_rtu.Options(address=1)
-    port = Port(Settings(device, baud=19200))
+    port = Port(Settings(device, baud=19200), "bus")
     timing = modbus_rtu.timing(options, port.settings.byte_ns)
     rows = {name: row for row, name in enumerate([*channels, "fault"])}
     polls = [

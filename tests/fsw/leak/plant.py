@@ -58,19 +58,28 @@ class Rig:
         return self.table.read(self.rows[name])
 
 
-def loop(seconds, hole_m=0.0, at_s=0.0, k=1.1, cd=0.61, temperature=lambda t: 293.0):
-    """(t, pressure, mean temperature, lost m3) at 10 Hz of the MS-22 loop leaking to vacuum: p V^k, Bernoulli."""
+def loop(
+    seconds, hole_m=0.0, at_s=0.0, k=1.1, cd=0.61, temperature=lambda t: 293.0, exchange_s=math.inf, hole=None
+):
+    """(t, pressure, mean temperature, lost m3) at 10 Hz of the MS-22 loop leaking to vacuum: Bernoulli, p V^k.
+
+    With `exchange_s` the gas is adiabatic with gamma = k and takes the loop's temperature with that time constant.
+    `hole` in place of `hole_m`, `at_s`: the diameter as a function of time.
+    """
     volume, gas_m3, p0, rho, beta, rate_hz = 44e-3, 5e-3, 196e3, 692.0, 1.2e-3, 10.0
     lost, dt = 0.0, 1 / rate_hz
-    area = math.pi / 4 * hole_m**2
+    heat = 1.0  # Tg V^(k - 1) over what it was
     for i in range(int(seconds * rate_hz)):
         t = i * dt
         mean_k = temperature(t)
-        gas_now = gas_m3 + lost - volume * beta * (mean_k - 293.0)
-        pressure = p0 * (gas_m3 / gas_now) ** k
+        share = (gas_m3 + lost - volume * beta * (mean_k - 293.0)) / gas_m3
+        if math.isfinite(exchange_s):
+            warm = mean_k / 293.0 * share ** (k - 1)
+            heat = warm + (heat - warm) * math.exp(-dt / exchange_s)
+        pressure = p0 * heat * share**-k
         yield t, pressure, mean_k, lost
-        if t >= at_s:
-            lost += cd * area * math.sqrt(2 * pressure / rho) * dt
+        open_m = hole(t) if hole else hole_m * (t >= at_s)
+        lost += cd * math.pi / 4 * open_m**2 * math.sqrt(2 * pressure / rho) * dt
 
 
 def ar1(rng, n, sigma, phi):

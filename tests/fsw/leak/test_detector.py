@@ -137,8 +137,8 @@ def test_a_window_keeps_its_slope_with_few_samples_at_any_rate(step_ns):
     window = Window(8 * NS, 64)
     for i in range(10 * NS // step_ns):
         window.push(1 + i * step_ns, 1e5 - 0.25 * i * step_ns / NS)
-    assert window.filled
-    assert window.slope == pytest.approx(-0.25, rel=1e-9)
+    assert window.fit is not None
+    assert window.fit.slope == pytest.approx(-0.25, rel=1e-9)
 
 
 def test_false_alarms_in_white_noise_are_as_rare_as_derived():

@@ -1,0 +1,130 @@
+/* Is a series falling, how fast, since when: a sequential generalised likelihood ratio over hypotheses of onset.
+ *
+ * The model: a level, then from an unknown time on a straight fall of unknown rate, under white or AR(1) noise of
+ * known sigma and phi. Every fourth sample begins a hypothesis, "the fall began here", which keeps the baseline as it
+ * was then (so a leak is never learned away) and the sums of its own fit. Two hypotheses are kept for each octave of
+ * age. docs/leak-models.md derives statistic and threshold.
+ *
+ * Memory   The caller owns the struct, 12 kB, whatever the lags; nothing is allocated.
+ * Cost     push: 12 fits at each sample, and 2 more shared by all older hypotheses: those of age n take samples
+ *          in blocks of n / 256 to n / 128 and are judged as often. result: a few microseconds.
+ * Drift    No sum outlives its hypothesis, none is subtracted from: the error does not grow with the pushes.
+ * Time     Real timestamps throughout: jitter and gaps need no treatment. phi holds for one nominal interval and
+ *          fades as phi^(t / interval). Calling again after a level that jumped needs a restart.
+ * Threads  None inside; one detector is used by one thread at a time.
+ */
+#ifndef ULL_DETECTOR_H
+#define ULL_DETECTOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ull_status.h"
+
+#define ULL_DETECTOR_SLOTS 12     /* hypotheses of up to ULL_DETECTOR_DENSE samples, which take each sample */
+#define ULL_DETECTOR_DENSE 256    /* samples */
+#define ULL_DETECTOR_LEVELS 14    /* octaves of age above: 4 million samples */
+#define ULL_DETECTOR_MEMORIES 5   /* lengths of baseline, each 8 times the one before */
+#define ULL_DETECTOR_LAG_MIN 4    /* samples: below, one spike would be a leak */
+
+typedef struct {
+    int64_t interval_ns;   /* nominal: the unit of phi; 1 to 10^15 */
+    double sigma;          /* of one sample (not of the innovation), > 0, unit of the values */
+    double phi;            /* of neighbours one interval apart, 0 to 0.99 */
+    double threshold;      /* h of ull_detector_threshold, 7 to 60 */
+    double memory;         /* samples of baseline behind lags up to 1024; 8 times as many for each 8 times the lag;
+                            * 64 to 10^9, 10^4 is proven */
+    double allowed_per_s;  /* a fall this fast, before the onset or after it, is no evidence; >= 0 */
+    uint32_t levels;       /* the longest lag is 256 * 2^levels samples; at most ULL_DETECTOR_LEVELS */
+} ull_detector_settings;
+
+/* Private, as all below up to the verdict. Whitened sums since `time`, in nominal intervals. */
+typedef struct {
+    double time;
+    double e0, e1;     /* of u e and g e, where a level L and a rate b give e the mean L u + b g */
+    double g0, g1, g2; /* of u u, u g and g g */
+} ull_detector_sums;
+
+typedef struct {
+    double level;    /* exponentially weighted mean; as a hypothesis keeps it: of the detrended series at time 0 */
+    double variance; /* of it */
+    double weight;   /* information in it, up to what its memory holds */
+    double age;      /* of its samples on the mean, in intervals: a lasting fall leaves it so far behind */
+} ull_detector_baseline;
+
+typedef struct {
+    ull_detector_sums sums;
+    double score;
+    uint64_t born; /* number of the last sample before */
+    uint32_t held; /* 0: the place is free */
+    ull_detector_baseline baseline[ULL_DETECTOR_MEMORIES];
+} ull_detector_hypothesis;
+
+/* One sample, whitened; e of the series less what may fall. */
+typedef struct {
+    double time, e, u, w; /* g = u (time since onset) + w */
+} ull_detector_whitened;
+
+typedef struct {
+    ull_detector_settings settings;
+    double bound[ULL_DETECTOR_DENSE + 1]; /* z^2 that alarms at this lag */
+    double r0[ULL_DETECTOR_SLOTS], r1[ULL_DETECTOR_SLOTS]; /* as e0 and e1, of what the level leaves */
+    double g0[ULL_DETECTOR_SLOTS], g1[ULL_DETECTOR_SLOTS], g2[ULL_DETECTOR_SLOTS];
+    double time[ULL_DETECTOR_SLOTS], level[ULL_DETECTOR_SLOTS], variance[ULL_DETECTOR_SLOTS];
+    uint32_t age[ULL_DETECTOR_SLOTS]; /* samples */
+    ull_detector_baseline young[2][ULL_DETECTOR_MEMORIES];          /* of the last two slots: they may grow old */
+    ull_detector_hypothesis old[ULL_DETECTOR_LEVELS + 1][2];        /* [0] is not used */
+    ull_detector_sums block[ULL_DETECTOR_LEVELS + 1];               /* what old[s] has not taken yet */
+    ull_detector_baseline baseline[ULL_DETECTOR_MEMORIES];
+    double recent_e0[2], recent_g0[2], recent_time[2]; /* what the shortest and the longer memories lack yet */
+    double score_old[ULL_DETECTOR_LEVELS + 2]; /* best score of this level and those above */
+    double score;
+    double log_phi, allowed, per_interval;
+    double phi_one, scale_one; /* for a distance of exactly one interval */
+    double reference, last;    /* falls count from the first value */
+    int64_t origin_ns, last_ns;
+    uint64_t count;
+} ull_detector;
+
+/* What is known of the leak. NaN is what cannot be known yet. */
+typedef struct {
+    double certainty;        /* z over its threshold, never below 0; 1 and more: a leak */
+    double rate_per_s;       /* of fall, since the onset */
+    double sigma_rate_per_s; /* one standard error; the onset is unknown in it */
+    double sigma_onset_s;    /* one standard error; infinite when the leak is older than every hypothesis */
+    int64_t onset_ns;        /* 0 when there is no hypothesis or no fall */
+    uint64_t lag;            /* samples since the onset of the best hypothesis */
+} ull_detector_verdict;
+
+/* h such that independent Gaussian noise alarms once in `interval` samples on the mean; 10^3 to 10^12, beyond is
+ * clamped; NaN for NaN. For AR(1) noise, too. */
+double ull_detector_threshold(double interval);
+
+/* Begin empty. ULL_ARGUMENT: null, a setting outside its bounds. */
+ull_status ull_detector_init(ull_detector *detector, const ull_detector_settings *settings);
+
+/* Forget every sample; the settings stay. */
+void ull_detector_restart(ull_detector *detector);
+
+/* Take a sample. Not taken: ULL_ORDER, time_ns not later than the last; ULL_ARGUMENT, value not finite. */
+ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double value);
+
+/* Certainty alone: what an alarm needs at each sample. 0 before there is anything to judge. */
+double ull_detector_certainty(const ull_detector *detector);
+
+void ull_detector_result(const ull_detector *detector, ull_detector_verdict *verdict);
+
+/* One tick over a bank of `detectors` vessels: sample i goes to bank[index[i]]. With `certainty` not null,
+ * certainty[i] is that detector's after sample i, refused or not. With `status` not null, status[i] is the answer to
+ * sample i (ull_status; ULL_ARGUMENT also for an index outside the bank, whose certainty[i] is not written). Returns
+ * the first answer that is not ULL_OK; the other samples are taken all the same. */
+ull_status ull_detector_push_many(ull_detector *bank, size_t detectors, const uint32_t *index,
+                                  const int64_t *time_ns, const double *value, size_t count, double *certainty,
+                                  uint8_t *status);
+
+/* Batch replay: certainty[i] as `count` pushes would give it. A sample that is refused leaves it as it was; returns
+ * the first answer that is not ULL_OK. */
+ull_status ull_detector_run(ull_detector *detector, const int64_t *time_ns, const double *value, size_t count,
+                            double *certainty);
+
+#endif

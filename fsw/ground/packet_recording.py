@@ -1,0 +1,325 @@
+"""A recording made of packets: the samples of TM[129,130] are the ticks, everything else follows from them.
+
+Read in chunks of many ticks, so that numpy does the arithmetic. A tick is all sample packets of one time code;
+its sample `executive.time` gives the exact instant on the monotonic clock. Damage, losses and restarts are told.
+"""
+
+import binascii
+import functools
+import itertools
+import mmap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fsw.board.board import Board
+from fsw.ground.recording import NS_PER_S, Item, RecordingError, Remark, Start, Tick, WrongBoardError
+from fsw.packets import event, frame, samples
+from fsw.packets.field import layout
+from fsw.sample import Fault, Sample
+
+SUFFIX = ".tm"
+CHUNK_PACKETS = 2048
+LOOK_BYTES = 1 << 16  # looked at at once for the next packet behind damage
+COUNTER = 1 << 16  # of packets of one kind
+LEAST_SLACK, SLACK = 2, 0.05  # a tick may be missed here and there where packets were lost
+FRESH_SEQUENCE = 64  # packets that a first tick sends at most, in practice
+
+_HEADER = layout(frame.HEADER)
+_APID = 0x7FF
+_TELEMETRY, _TELEMETRY_BITS = 0x0800, 0xF800
+_ORIGIN, _TRUST = 0xF0, 0x0F
+_CODE = 0xFF_FFFF_FFFF_FFFF
+_COUNT = layout([samples.COUNT]).size
+_TRAILER = layout([frame.TRAILER]).size
+_TABLE_CRC = slice(-_TRAILER - 4, -_TRAILER)
+_ENTRY = np.dtype([("parameter", ">u2"), ("quality", "u1"), ("offset_ns", ">i4"), ("value", ">f8")])
+_sample = functools.partial(tuple.__new__, Sample)  # the constructor costs four times as much
+
+
+@dataclass(slots=True)
+class _Jump:
+    """A sample packet that does not follow the one before."""
+
+    expected: int
+    counter: int
+    sequence: int
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Consecutive sample packets: whole ticks."""
+
+    jump: _Jump | None = None
+    codes: list[int] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)  # told before it
+
+
+@dataclass(slots=True)
+class _Ticks:
+    """A chunk in columns; `bounds[i]` to `bounds[i + 1]` are the entries of tick i."""
+
+    unix_ns: Any
+    now_ns: Any
+    statuses: list[int]
+    bounds: list[int]
+    entries: Any
+    tick_of_entry: Any
+    timed: bool  # every tick says when it was
+
+
+class PacketRecording:
+    """Files of packets, in the order in which they were written; `paths` may name folders of segments."""
+
+    dated = True
+
+    def __init__(self, paths: Sequence[Path], board: Board, rows: Mapping[str, int] | None = None) -> None:
+        """`board` recorded it; `rows` are those of the monitor that is to judge it (default: the same board)."""
+        self.paths = [each for path in paths for each in _segments(path)]
+        self.size = sum(path.stat().st_size for path in self.paths)
+        self.position = 0
+        self.foreign: dict[int, int] = {}  # APIDs that are not the board's: packets
+        self._board = board
+        wanted = {each.name: row for row, each in enumerate(board.parameters)} if rows is None else rows
+        self._row_of_id = np.full(1 << 16, -1, np.int64)
+        for parameter in board.parameters:
+            self._row_of_id[parameter.id] = wanted.get(parameter.name, -1)
+        self._known_id = np.zeros(1 << 16, bool)
+        self._known_id[[parameter.id for parameter in board.parameters]] = True
+        self._time_id = next(each.id for each in board.parameters if each.name == "executive.time")
+        self._told: set[str] = set()
+        self._last: Tick | None = None
+        self._origin = 0
+        self._packets_a_tick = 1.0
+
+    def items(self) -> Iterator[Item]:
+        """See `Recording`."""
+        for chunk in self._chunks():
+            yield from self._replayed(chunk)
+        if self._last is None:
+            self._demand_ours()
+            raise RecordingError(
+                f"{self.paths[0] if self.paths else 'nothing'}: no sample packets, TM[129,130], in it: "
+                "a recorder writes them; another sink does with `samples = true` or --samples"
+            )
+        for apid, count in self.foreign.items():
+            yield Remark(None, f"{count} packets of APID {apid} passed over; {self._board.name} is {self._board.apid}")
+
+    def _demand_ours(self) -> None:
+        if self.foreign:
+            apids = ", ".join(map(str, self.foreign))
+            raise WrongBoardError(
+                f"the recording is of APID {apids}; {self._board.name} ({self._board.path}) has {self._board.apid}"
+            )
+
+    # Bytes to chunks.
+
+    def _chunks(self) -> Iterator[_Chunk]:
+        """The sample packets of all files; a chunk ends where the next packet does not follow."""
+        chunk, expected = _Chunk(), 0
+        first = True
+        before = 0
+        for path in self.paths:
+            for found in self._packets(path, before):
+                if isinstance(found, str):
+                    if chunk.bodies:
+                        yield chunk
+                        chunk = _Chunk()
+                    chunk.remarks.append(found)
+                    continue
+                sequence, status, counter, code, body = found
+                follows = counter == expected and not (first and sequence > FRESH_SEQUENCE)
+                full = len(chunk.bodies) >= CHUNK_PACKETS and code != chunk.codes[-1]
+                if chunk.bodies and (full or not follows):
+                    yield chunk
+                    chunk = _Chunk()
+                if not follows:
+                    chunk.jump = _Jump(expected, counter, sequence)
+                chunk.codes.append(code)
+                chunk.statuses.append(status)
+                chunk.bodies.append(body)
+                expected, first = (counter + 1) % COUNTER, False
+            before += path.stat().st_size
+        if chunk.bodies or chunk.remarks:
+            yield chunk
+
+    def _packets(self, path: Path, before: int) -> Iterator[tuple[int, int, int, int, bytes] | str]:
+        """(sequence, status, counter, time code, body) of each sample packet of our APID, and what to tell."""
+        data, size = _content(path)
+        offset, apid = 0, _TELEMETRY | self._board.apid
+        unpack, crc = _HEADER.unpack_from, binascii.crc_hqx
+        while offset < size:
+            end = offset
+            if offset + frame.OVERHEAD_BYTES <= size:
+                packet_id, sequence, length, version, service, subservice, counter, _, code = unpack(data, offset)
+                end = offset + length + 7
+            packet = data[offset:end]
+            if (
+                end - offset < frame.OVERHEAD_BYTES
+                or end > size
+                or packet_id & _TELEMETRY_BITS != _TELEMETRY
+                or code >> 56 != frame.P_FIELD
+                or crc(packet, 0xFFFF)
+            ):
+                offset, text = _behind_damage(path, data, offset, size)
+                yield text
+                continue
+            offset = end
+            self.position = before + offset
+            if packet_id != apid:
+                self.foreign[packet_id & _APID] = self.foreign.get(packet_id & _APID, 0) + 1
+            elif service == samples.SERVICE and subservice == samples.SUBSERVICE:
+                yield sequence & 0x3FFF, version & 0xF, counter, code & _CODE, packet[_HEADER.size + _COUNT : -_TRAILER]
+            elif service == event.SERVICE and subservice in event.SUBSERVICES:
+                yield from self._other_limits(int.from_bytes(packet[_TABLE_CRC]))
+
+    def _other_limits(self, table_crc: int) -> Iterator[str]:
+        if table_crc != self._board.limits_crc32:
+            yield from self._once(
+                f"its alarms were judged by limits with CRC-32 {table_crc:08x}, those of {self._board.path} have "
+                f"{self._board.limits_crc32:08x}: the replay need not agree"
+            )
+
+    def _once(self, text: str) -> Iterator[str]:
+        if text not in self._told:
+            self._told.add(text)
+            yield text
+
+    # Chunks to ticks.
+
+    def _replayed(self, chunk: _Chunk) -> Iterator[Item]:
+        at_ns = self._last.unix_ns if self._last else None
+        yield from (Remark(at_ns, text) for text in chunk.remarks)
+        if not chunk.bodies:
+            return
+        ticks = self._columns(chunk)
+        if not ticks.timed:
+            text = "it has no sample executive.time in every tick: replayed in wall time, so frames may differ in the last digits"
+            yield from (Remark(at_ns, each) for each in self._once(text))
+        starts = self._starts(chunk, ticks)
+        unknown = np.unique(ticks.entries["parameter"][~self._known_id[ticks.entries["parameter"]]])
+        if unknown.size:
+            text = f"samples of parameters that {self._board.path} does not have are left out: ids {unknown.tolist()}"
+            yield from (Remark(at_ns, each) for each in self._once(text))
+        begin = 0
+        for index, texts, fresh in starts:
+            yield from self._stretch(ticks, begin, index)
+            begin = index
+            yield from (Remark(int(ticks.unix_ns[index]), text) for text in texts)
+            if fresh:
+                self._origin = _common_origin(ticks, index)
+                yield Start(self._origin)
+        yield from self._stretch(ticks, begin, len(ticks.bounds) - 1)
+
+    def _columns(self, chunk: _Chunk) -> _Ticks:
+        entries = np.frombuffer(b"".join(chunk.bodies), _ENTRY)
+        counts = np.array([len(body) for body in chunk.bodies]) // _ENTRY.itemsize
+        codes = np.array(chunk.codes, np.int64)
+        first = np.flatnonzero(np.diff(codes, prepend=-1))  # packets that begin a tick
+        tick_of_entry = np.repeat(np.searchsorted(first, np.arange(codes.size), "right") - 1, counts)
+        bounds = np.searchsorted(tick_of_entry, np.arange(first.size + 1))
+        codes = codes[first]
+        # As frame.unix_ns, in two parts that fit 64 bits.
+        unix_ns = (codes >> 24) * NS_PER_S - (-(codes & 0xFFFFFF) * NS_PER_S >> 24)
+        now_ns = unix_ns.copy()
+        at = np.flatnonzero(entries["parameter"] == self._time_id)
+        told = entries[at]
+        seconds = told["value"].astype(np.int64)
+        now_ns[tick_of_entry[at]] = seconds * NS_PER_S - told["offset_ns"]
+        timed = np.unique(tick_of_entry[at]).size == first.size
+        if not timed:
+            now_ns = unix_ns
+        statuses = [chunk.statuses[index] for index in first.tolist()]
+        self._packets_a_tick = len(chunk.codes) / first.size
+        return _Ticks(unix_ns, now_ns, statuses, bounds.tolist(), entries, tick_of_entry, timed)
+
+    def _starts(self, chunk: _Chunk, ticks: _Ticks) -> list[tuple[int, list[str], bool]]:
+        """(tick, what to tell, whether another process begins) wherever time or counters do not go on."""
+        found: list[tuple[int, list[str], bool]] = []
+        now_ns, jump = int(ticks.now_ns[0]), chunk.jump
+        if self._last is None:
+            texts = []
+            if jump is not None:
+                texts = [f"it begins in mid-run (packet {jump.sequence}): the monitor that recorded it knew more"]
+            found.append((0, texts, True))
+        elif jump is not None or now_ns <= self._last.now_ns:
+            found.append((0, *self._judged(jump, now_ns, self._last)))
+        for back in (np.flatnonzero(np.diff(ticks.now_ns) <= 0) + 1).tolist():
+            found.append((back, ["time goes back: replayed from here by a monitor without memory"], True))
+        return found
+
+    def _judged(self, jump: _Jump | None, now_ns: int, last: Tick) -> tuple[list[str], bool]:
+        """A loss on the way to the disk, or another process? A loss lasts as long as what is missing takes."""
+        gap_s = (now_ns - last.now_ns) / NS_PER_S
+        if jump is not None and now_ns > last.now_ns:
+            lost = (jump.counter - jump.expected) % COUNTER
+            elapsed = ((now_ns - last.now_ns) / self._board.period_ns - 1) * self._packets_a_tick
+            off = (lost - elapsed + COUNTER / 2) % COUNTER - COUNTER / 2
+            restarted = jump.counter == 0 and jump.sequence <= FRESH_SEQUENCE
+            if not restarted and abs(off) <= LEAST_SLACK + SLACK * elapsed:
+                return [f"{gap_s:.3f} s are missing: {lost} or more sample packets were lost"], False
+        text = "the monitor was started again" + (f", {gap_s:.3f} s later" if gap_s > 0 else ", and its clock too")
+        return [text], True
+
+    def _stretch(self, ticks: _Ticks, begin: int, end: int) -> Iterator[Tick]:
+        """Ticks `begin` to `end` of one process."""
+        if begin == end:
+            return
+        low, high = ticks.bounds[begin], ticks.bounds[end]
+        entries, owner = ticks.entries[low:high], ticks.tick_of_entry[low:high]
+        rows = self._row_of_id[entries["parameter"]]
+        times = ticks.now_ns[owner] + entries["offset_ns"]
+        trusts = entries["quality"] & ~np.uint8(self._origin)
+        bounds = np.array(ticks.bounds[begin : end + 1]) - low
+        if (rows < 0).any():
+            keep = rows >= 0
+            bounds = np.concatenate(([0], np.cumsum(keep)))[bounds]
+            entries, rows, times, trusts = entries[keep], rows[keep], times[keep], trusts[keep]
+        columns = (rows.tolist(), times.tolist(), entries["value"].tolist(), trusts.tolist())
+        arrived = list(map(_sample, zip(*columns, itertools.repeat(Fault.NONE))))
+        tick = None
+        for index, (first, last) in enumerate(itertools.pairwise(bounds.tolist()), begin):
+            unix_ns, now_ns = int(ticks.unix_ns[index]), int(ticks.now_ns[index])
+            tick = Tick(now_ns, unix_ns, ticks.statuses[index], arrived[first:last])
+            yield tick
+        self._last = tick
+
+
+def _common_origin(ticks: _Ticks, index: int) -> int:
+    """What marks every sample of a tick was put there by the telemetry, and will be again."""
+    low, high = ticks.bounds[index], ticks.bounds[index + 1]
+    return int(np.bitwise_and.reduce(ticks.entries["quality"][low:high])) & _ORIGIN if high > low else 0
+
+
+def _segments(path: Path) -> list[Path]:
+    return sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
+
+
+def _content(path: Path) -> tuple[bytes | mmap.mmap, int]:
+    with path.open("rb") as file:
+        try:
+            data: bytes | mmap.mmap = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (ValueError, OSError):  # empty, or a pipe
+            data = file.read()
+    return data, len(data)
+
+
+def _behind_damage(path: Path, data: Any, offset: int, size: int) -> tuple[int, str]:
+    """Where the next packet may begin, and what lies before it."""
+    end, torn = offset, False
+    while end < size:
+        stretch = next(frame.split(data[end : end + LOOK_BYTES]))
+        if stretch.frame is not None:
+            break
+        torn = stretch.torn and end + len(stretch.data) >= size
+        whole_window = len(stretch.data) == LOOK_BYTES
+        # A packet may begin in one window and end in the next.
+        end += len(stretch.data) - (frame.MAX_PACKET_BYTES if whole_window else 0)
+    end = min(end, size)
+    what = "are an unfinished packet" if torn else "are no packet and were passed over"
+    return end, f"{path}: {end - offset} bytes at offset {offset} {what}"
