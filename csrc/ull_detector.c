@@ -2,18 +2,22 @@
 
 #include <math.h>
 
-/* A hypothesis is born at each multiple of 2^RANK_MIN samples. One at an odd multiple of 2^rank lives for 4 * 2^rank
- * samples: so there are two of each rank at any time, and two in each octave of age. Those of rank RANK_OLD and more
- * share the last two slots while they are dense. */
+/* A hypothesis is born at each multiple of 2^RANK_MIN samples. One at an odd multiple of 2^rank lives for 2 PLACES
+ * 2^rank samples: so there are PLACES of each rank at any time, and as many in each octave of age. Those of rank
+ * RANK_OLD and more share the last slots while they are dense. */
 enum {
     RANK_MIN = 2,
     RANK_OLD = 7,
-    YOUNG = 2 * (RANK_OLD - RANK_MIN),
+    PLACES = ULL_DETECTOR_PLACES,
+    YOUNG = PLACES * (RANK_OLD - RANK_MIN),
     MEMORY_STEP = 3 /* octaves of lag that share a baseline: MEMORY_FACTOR */
 };
-_Static_assert(ULL_DETECTOR_SLOTS == YOUNG + 2 && ULL_DETECTOR_DENSE == 2 << RANK_OLD, "ranks and slots agree");
+_Static_assert(ULL_DETECTOR_SLOTS == YOUNG + PLACES && ULL_DETECTOR_DENSE == PLACES << RANK_OLD, "ranks and slots agree");
 
-static const double PENALTY = 0.9;      /* per ln(lag): an equal share of false alarms for each octave */
+/* The threshold falls with the lag, by so much for each ln(lag) up to the knee and above it: nearly equal shares of
+ * false alarms for the octaves up to the knee, and for those above, however many, not more than theirs. */
+static const double PENALTY = 0.9, PENALTY_OLD = 0.6;
+enum { KNEE_LEVEL = 2 }; /* lag ULL_DETECTOR_DENSE * 2^KNEE_LEVEL */
 static const double BOUND_MIN = 4.0;    /* z = 2: a lag as long as the interval between false alarms has no say */
 static const double NO_BOUND = 1e300;
 static const double LN_2 = 0.69314718055994530942;
@@ -39,14 +43,13 @@ static void add(ull_detector_sums *to, const ull_detector_sums *block) {
     to->g2 += block->g2 + ahead * (2.0 * block->g1 + ahead * block->g0);
 }
 
-static void learn(ull_detector_baseline *baseline, double e0, double g0, double elapsed, double weight_max) {
+static void learn(ull_detector_baseline *baseline, double e0, double g0, double weight_max) {
     if (g0 <= 0.0) return;
     const double weight = baseline->weight + g0 < weight_max ? baseline->weight + g0 : weight_max;
     const double gain = g0 < weight ? g0 / weight : 1.0;
     baseline->weight = weight;
     baseline->level += gain * (e0 / g0 - baseline->level);
     baseline->variance = (1.0 - gain) * (1.0 - gain) * baseline->variance + gain * gain / g0;
-    baseline->age = (1.0 - gain) * (baseline->age + elapsed);
 }
 
 /* (z / its bound)^2 of one hypothesis, negative where the series rises. The level is unknown with the variance v of
@@ -84,23 +87,14 @@ static double dense(ull_detector *s, const ull_detector_whitened *sample) {
     return best;
 }
 
-/* As a hypothesis born now sees it: the worst that an allowed fall can make of it lies below the level's mean by
- * the fall during its age, and is detrended as the samples are. */
-static ull_detector_baseline as_of(const ull_detector *s, int memory, double time) {
-    ull_detector_baseline baseline = s->baseline[memory];
-    baseline.level += s->allowed * (baseline.age - time);
-    return baseline;
-}
-
 static void begin(ull_detector *s, int slot, double time) {
-    const ull_detector_baseline baseline = as_of(s, 0, time);
     s->r0[slot] = s->r1[slot] = s->g0[slot] = s->g1[slot] = s->g2[slot] = 0.0;
     s->time[slot] = time;
-    s->level[slot] = baseline.level;
-    s->variance[slot] = baseline.variance;
+    s->level[slot] = s->baseline[0].level;
+    s->variance[slot] = s->baseline[0].variance;
     s->age[slot] = 0;
     if (slot < YOUNG) return;
-    for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) s->young[slot - YOUNG][m] = as_of(s, m, time);
+    for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) s->young[slot - YOUNG][m] = s->baseline[m];
 }
 
 static ull_detector_sums sums_of(const ull_detector *s, int slot) {
@@ -114,7 +108,12 @@ static ull_detector_sums sums_of(const ull_detector *s, int slot) {
 
 static void judge_old(ull_detector *s, uint32_t level, ull_detector_hypothesis *old) {
     const uint64_t lag = s->count - old->born;
-    const double bound = s->bound[lag >> level] - 2.0 * PENALTY * LN_2 * (double)level;
+    const double octaves = (double)(level < KNEE_LEVEL ? level : KNEE_LEVEL);
+    double bound = s->bound[lag >> level] - 2.0 * PENALTY * LN_2 * octaves;
+    if (level > KNEE_LEVEL) {
+        const double above = log((double)lag / (double)(ULL_DETECTOR_DENSE << KNEE_LEVEL));
+        bound = s->bound[ULL_DETECTOR_DENSE] - 2.0 * (PENALTY * LN_2 * octaves + PENALTY_OLD * above);
+    }
     const ull_detector_baseline *baseline = &old->baseline[level / MEMORY_STEP];
     const ull_detector_sums *sums = &old->sums;
     old->score = bound < BOUND_MIN
@@ -132,7 +131,7 @@ static void grow_old(ull_detector *s, int slot) {
     for (uint32_t level = 1; level <= s->settings.levels && next.held; level++) {
         const uint32_t shift = RANK_OLD - 1 + level;
         if (s->count & ((UINT64_C(1) << shift) - 1)) break;
-        ull_detector_hypothesis *place = &s->old[level][(s->count >> shift) & 1];
+        ull_detector_hypothesis *place = &s->old[level][(s->count >> shift) & (PLACES - 1)];
         const ull_detector_hypothesis leaving = *place;
         *place = next;
         judge_old(s, level, place);
@@ -158,7 +157,7 @@ static void feed_old(ull_detector *s, const ull_detector_whitened *sample) {
         if (s->count & ((UINT64_C(1) << level) - 1)) break;
         block = s->block[level];
         s->block[level] = NOTHING;
-        for (int i = 0; i < 2; i++) {
+        for (int i = 0; i < PLACES; i++) {
             ull_detector_hypothesis *old = &s->old[level][i];
             if (!old->held) continue;
             add(&old->sums, &block);
@@ -166,14 +165,15 @@ static void feed_old(ull_detector *s, const ull_detector_whitened *sample) {
         }
     }
     for (level = level < s->settings.levels ? level : s->settings.levels; level > 0; level--) {
-        const double pair = larger(s->old[level][0].score, s->old[level][1].score);
-        s->score_old[level] = larger(pair, s->score_old[level + 1]);
+        double best = s->score_old[level + 1];
+        for (int i = 0; i < PLACES; i++) best = larger(best, s->old[level][i].score);
+        s->score_old[level] = best;
     }
 }
 
-/* The baselines learn just before they are needed. The trend is put back: they are of the series as it came. */
+/* The baselines learn just before they are needed. */
 static void learn_baselines(ull_detector *s, const ull_detector_whitened *sample) {
-    const double ue = sample->u * (sample->e + s->allowed * (sample->u * sample->time + sample->w));
+    const double ue = sample->u * sample->e;
     const double uu = sample->u * sample->u;
     for (int i = 0; i < 2; i++) {
         s->recent_e0[i] += ue;
@@ -185,11 +185,10 @@ static void learn_baselines(ull_detector *s, const ull_detector_whitened *sample
     for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) {
         const int i = m > 0;
         if (m == 1 && s->count & ((1U << RANK_OLD) - 1)) return;
-        learn(&s->baseline[m], s->recent_e0[i], s->recent_g0[i], sample->time - s->recent_time[i], weight_max);
+        learn(&s->baseline[m], s->recent_e0[i], s->recent_g0[i], weight_max);
         weight_max *= MEMORY_FACTOR;
         if (m > 0 && m < ULL_DETECTOR_MEMORIES - 1) continue;
         s->recent_e0[i] = s->recent_g0[i] = 0.0;
-        s->recent_time[i] = sample->time;
     }
 }
 
@@ -236,10 +235,10 @@ void ull_detector_restart(ull_detector *detector) {
     for (int level = 0; level <= ULL_DETECTOR_LEVELS; level++) {
         detector->block[level] = NOTHING;
         detector->score_old[level] = 0.0;
-        for (int i = 0; i < 2; i++) detector->old[level][i] = (ull_detector_hypothesis){0};
+        for (int i = 0; i < PLACES; i++) detector->old[level][i] = (ull_detector_hypothesis){0};
     }
     for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) detector->baseline[m] = (ull_detector_baseline){0};
-    for (int i = 0; i < 2; i++) detector->recent_e0[i] = detector->recent_g0[i] = detector->recent_time[i] = 0.0;
+    for (int i = 0; i < 2; i++) detector->recent_e0[i] = detector->recent_g0[i] = 0.0;
 }
 
 /* The first sample: nothing before it tells of the noise, and all slots begin with it. */
@@ -247,7 +246,7 @@ static void first(ull_detector *s, int64_t time_ns, double value) {
     const double weight = 1.0 / (s->settings.sigma * s->settings.sigma);
     s->origin_ns = s->last_ns = time_ns;
     s->reference = value;
-    for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) learn(&s->baseline[m], 0.0, weight, 0.0, INFINITY);
+    for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) learn(&s->baseline[m], 0.0, weight, INFINITY);
     for (int slot = 0; slot < ULL_DETECTOR_SLOTS; slot++) begin(s, slot, 0.0);
 }
 
@@ -274,8 +273,8 @@ ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double val
     if ((s->count & ((1U << RANK_MIN) - 1)) == 0) {
         int rank = RANK_MIN;
         while (rank < RANK_OLD && !((s->count >> rank) & 1)) rank++;
-        const int odd = (int)((s->count >> (rank < RANK_OLD ? rank + 1 : RANK_OLD)) & 1);
-        const int slot = 2 * (rank - RANK_MIN) + odd;
+        const int place = (int)(s->count >> (rank < RANK_OLD ? rank + 1 : RANK_OLD)) & (PLACES - 1);
+        const int slot = PLACES * (rank - RANK_MIN) + place;
         if (rank == RANK_OLD) grow_old(s, slot);
         begin(s, slot, time);
     }
@@ -284,6 +283,161 @@ ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double val
 }
 
 double ull_detector_certainty(const ull_detector *detector) { return sqrt(detector->score); }
+
+/* A hypothesis brought up to this sample. */
+typedef struct {
+    ull_detector_sums sums;
+    double level, variance, z2;
+    uint64_t lag;
+} view;
+
+enum { VIEWS = ULL_DETECTOR_SLOTS + PLACES * ULL_DETECTOR_LEVELS, HINGE_STEPS = 6, HINGE_MOVES = 4 };
+
+/* Youngest first; two of one age, as after a start, count once. */
+static int insert(view *views, int count, ull_detector_sums sums, double level, double variance, uint64_t lag) {
+    int i = count;
+    while (i > 0 && views[i - 1].lag > lag) i--;
+    if (i > 0 && views[i - 1].lag == lag) return count;
+    for (int j = count; j > i; j--) views[j] = views[j - 1];
+    views[i] = (view){.sums = sums, .level = level, .variance = variance, .lag = lag};
+    views[i].z2 = score_of(sums.e0 - level * sums.g0, sums.e1 - level * sums.g1, sums.g0, sums.g1, sums.g2,
+                           variance, 1.0);
+    return count + 1;
+}
+
+static int view_all(const ull_detector *s, view *views) {
+    int count = 0;
+    for (int i = 0; i < ULL_DETECTOR_SLOTS; i++) {
+        if (s->age[i] < ULL_DETECTOR_LAG_MIN) continue;
+        count = insert(views, count, sums_of(s, i), s->level[i], s->variance[i], s->age[i]);
+    }
+    for (uint32_t level = 1; level <= s->settings.levels; level++) {
+        for (int i = 0; i < PLACES; i++) {
+            const ull_detector_hypothesis *old = &s->old[level][i];
+            if (!old->held) continue;
+            ull_detector_sums sums = old->sums;
+            for (uint32_t below = level; below > 0; below--) {
+                if (s->block[below].g0 > 0.0) add(&sums, &s->block[below]);
+            }
+            const ull_detector_baseline *baseline = &old->baseline[level / MEMORY_STEP];
+            count = insert(views, count, sums, baseline->level, baseline->variance, s->count - old->born);
+        }
+    }
+    return count;
+}
+
+/* The straight line that the samples since `time` follow: rate b, and a: how far below the level it is at `time`. */
+typedef struct {
+    double time, b, a;
+    double var_b, var_a, cov;
+} line;
+
+static line line_of(const view *v) {
+    const ull_detector_sums *sums = &v->sums;
+    const double r0 = sums->e0 - v->level * sums->g0;
+    const double r1 = sums->e1 - v->level * sums->g1;
+    const double det = sums->g0 * sums->g2 - sums->g1 * sums->g1;
+    return (line){.time = sums->time,
+                  .b = (sums->g0 * r1 - sums->g1 * r0) / det,
+                  .a = (sums->g2 * r0 - sums->g1 * r1) / det,
+                  .var_b = sums->g0 / det,
+                  .var_a = sums->g2 / det + v->variance,
+                  .cov = -sums->g1 / det};
+}
+
+/* Inverse of a symmetric positive 3 x 3 matrix, in place: xx, xy, xz, yy, yz, zz. */
+static void invert(double m[6]) {
+    const double xx = m[3] * m[5] - m[4] * m[4], xy = m[2] * m[4] - m[1] * m[5], xz = m[1] * m[4] - m[2] * m[3];
+    const double yy = m[0] * m[5] - m[2] * m[2], yz = m[1] * m[2] - m[0] * m[4], zz = m[0] * m[3] - m[1] * m[1];
+    const double det = m[0] * xx + m[1] * xy + m[2] * xz;
+    m[0] = xx / det, m[1] = xy / det, m[2] = xz / det, m[3] = yy / det, m[4] = yz / det, m[5] = zz / det;
+}
+
+/* The onset lies between the hypotheses. What came after the young one is a line, and its two sums are sufficient;
+ * between them the level ends and the ramp has its foot, whose two sums have the means n a^2 / 2b and -n a^3 / 6b^2 (n
+ * is information per interval) about the young one's time. With the level's error: three unknowns, by Gauss and
+ * Newton. Rate and onset come out as well as all samples allow, though few hypotheses are kept. */
+static line hinge_of(const view *young, const view *old) {
+    const ull_detector_sums *y = &young->sums, *o = &old->sums;
+    const double span = y->time - o->time;
+    const double y0 = y->e0 - old->level * y->g0, y1 = y->e1 - old->level * y->g1;
+    const double o0 = o->e0 - old->level * o->g0, o1 = o->e1 - old->level * o->g1;
+    const double s0 = o0 - y0, s1 = o1 - y1 - span * o0; /* of the stretch, about the young one's time */
+    const double n0 = o->g0 - y->g0, n1 = o->g1 - y->g1 - span * o->g0;
+    const double n2 = o->g2 - y->g2 - 2.0 * span * (o->g1 - span * o->g0) - span * span * o->g0;
+    const double det = n0 * n2 - n1 * n1;
+    const double w00 = n2 / det, w01 = -n1 / det, w11 = n0 / det;
+    const double n = n0 / span;
+    const double det_y = y->g0 * y->g2 - y->g1 * y->g1;
+    const double b_min = 1e-3 * sqrt(y->g0 / det_y);
+    double b = larger((y->g0 * y1 - y->g1 * y0) / det_y, b_min);
+    double a = (y->g2 * y0 - y->g1 * y1) / det_y, level = 0.0;
+    double m[6] = {0};
+    for (int step = 0; step < HINGE_STEPS; step++) {
+        a = larger(a, 0.0) < b * span ? larger(a, 0.0) : b * span;
+        const double foot = a / b;
+        const double s0_b = -0.5 * n * foot * foot, s0_a = n * foot;
+        const double s1_b = n * foot * foot * foot / 3.0, s1_a = s0_b;
+        const double e0 = s0 - 0.5 * n * a * foot - level * n0;
+        const double e1 = s1 + n * a * foot * foot / 6.0 - level * n1;
+        const double f0 = w00 * e0 + w01 * e1, f1 = w01 * e0 + w11 * e1;
+        const double z1 = y1 - y->g2 * b - y->g1 * (a + level), z0 = y0 - y->g1 * b - y->g0 * (a + level);
+        const double grad_b = z1 + s0_b * f0 + s1_b * f1;
+        const double grad_a = z0 + s0_a * f0 + s1_a * f1;
+        const double grad_level = z0 + n0 * f0 + n1 * f1 - level / old->variance;
+        m[0] = y->g2 + w00 * s0_b * s0_b + 2.0 * w01 * s0_b * s1_b + w11 * s1_b * s1_b;
+        m[1] = y->g1 + w00 * s0_b * s0_a + w01 * (s0_b * s1_a + s1_b * s0_a) + w11 * s1_b * s1_a;
+        m[2] = y->g1 + s0_b; /* the weights times (n0, n1) are (1, 0) */
+        m[3] = y->g0 + w00 * s0_a * s0_a + 2.0 * w01 * s0_a * s1_a + w11 * s1_a * s1_a;
+        m[4] = y->g0 + s0_a;
+        m[5] = y->g0 + n0 + 1.0 / old->variance;
+        invert(m);
+        b = larger(b + m[0] * grad_b + m[1] * grad_a + m[2] * grad_level, b_min);
+        a += m[1] * grad_b + m[3] * grad_a + m[4] * grad_level;
+        level += m[2] * grad_b + m[4] * grad_a + m[5] * grad_level;
+    }
+    return (line){.time = y->time, .b = b, .a = a, .var_b = m[0], .var_a = m[3], .cov = m[1]};
+}
+
+void ull_detector_result(const ull_detector *detector, ull_detector_verdict *verdict) {
+    const ull_detector *s = detector;
+    *verdict = (ull_detector_verdict){.certainty = ull_detector_certainty(s),
+                                      .rate_per_s = NAN,
+                                      .sigma_rate_per_s = NAN,
+                                      .sigma_onset_s = NAN};
+    view views[VIEWS];
+    const int count = s->baseline[0].weight > 0.0 ? view_all(s, views) : 0;
+    if (count == 0) return;
+    int i = count - 1; /* when all rise, the longest */
+    for (int j = count - 1; j >= 0; j--) {
+        if (views[j].z2 > larger(views[i].z2, 0.0)) i = j;
+    }
+    verdict->lag = views[i].lag;
+    line fit = line_of(&views[i]);
+    int young = fit.a >= 0.0 || i == 0 ? i : i - 1;
+    int dated = 0;
+    for (int move = 0; move < HINGE_MOVES && fit.b > 0.0 && young + 1 < count; move++) {
+        fit = hinge_of(&views[young], &views[young + 1]);
+        dated = 1;
+        if (fit.a > fit.b * (views[young].sums.time - views[young + 1].sums.time)) {
+            young++;
+        } else if (fit.a < 0.0 && young > 0) {
+            young--;
+        } else {
+            break;
+        }
+    }
+    verdict->rate_per_s = (fit.b + s->allowed) / s->per_interval;
+    verdict->sigma_rate_per_s = sqrt(fit.var_b) / s->per_interval;
+    if (!dated) {
+        if (fit.b > 0.0) verdict->sigma_onset_s = INFINITY;
+        return;
+    }
+    const double foot = fit.a / fit.b;
+    const double var_foot = (fit.var_a - 2.0 * foot * fit.cov + foot * foot * fit.var_b) / (fit.b * fit.b);
+    verdict->onset_ns = s->origin_ns + (int64_t)((fit.time - foot) * (double)s->settings.interval_ns);
+    verdict->sigma_onset_s = sqrt(var_foot) * s->per_interval;
+}
 
 ull_status ull_detector_push_many(ull_detector *bank, size_t detectors, const uint32_t *index,
                                   const int64_t *time_ns, const double *value, size_t count, double *certainty,

@@ -23,6 +23,7 @@
 
 #define ULL_DETECTOR_SLOTS 12     /* hypotheses of up to ULL_DETECTOR_DENSE samples, which take each sample */
 #define ULL_DETECTOR_DENSE 256    /* samples */
+#define ULL_DETECTOR_PLACES 2     /* hypotheses in an octave of age: a power of 2 */
 #define ULL_DETECTOR_LEVELS 14    /* octaves of age above: 4 million samples */
 #define ULL_DETECTOR_MEMORIES 5   /* lengths of baseline, each 8 times the one before */
 #define ULL_DETECTOR_LAG_MIN 4    /* samples: below, one spike would be a leak */
@@ -46,10 +47,9 @@ typedef struct {
 } ull_detector_sums;
 
 typedef struct {
-    double level;    /* exponentially weighted mean; as a hypothesis keeps it: of the detrended series at time 0 */
+    double level;    /* exponentially weighted mean of the series less what may fall */
     double variance; /* of it */
     double weight;   /* information in it, up to what its memory holds */
-    double age;      /* of its samples on the mean, in intervals: a lasting fall leaves it so far behind */
 } ull_detector_baseline;
 
 typedef struct {
@@ -72,11 +72,11 @@ typedef struct {
     double g0[ULL_DETECTOR_SLOTS], g1[ULL_DETECTOR_SLOTS], g2[ULL_DETECTOR_SLOTS];
     double time[ULL_DETECTOR_SLOTS], level[ULL_DETECTOR_SLOTS], variance[ULL_DETECTOR_SLOTS];
     uint32_t age[ULL_DETECTOR_SLOTS]; /* samples */
-    ull_detector_baseline young[2][ULL_DETECTOR_MEMORIES];          /* of the last two slots: they may grow old */
-    ull_detector_hypothesis old[ULL_DETECTOR_LEVELS + 1][2];        /* [0] is not used */
+    ull_detector_baseline young[ULL_DETECTOR_PLACES][ULL_DETECTOR_MEMORIES];          /* of the last two slots: they may grow old */
+    ull_detector_hypothesis old[ULL_DETECTOR_LEVELS + 1][ULL_DETECTOR_PLACES];      /* [0] is not used */
     ull_detector_sums block[ULL_DETECTOR_LEVELS + 1];               /* what old[s] has not taken yet */
     ull_detector_baseline baseline[ULL_DETECTOR_MEMORIES];
-    double recent_e0[2], recent_g0[2], recent_time[2]; /* what the shortest and the longer memories lack yet */
+    double recent_e0[2], recent_g0[2]; /* what the shortest and the longer memories lack yet */
     double score_old[ULL_DETECTOR_LEVELS + 2]; /* best score of this level and those above */
     double score;
     double log_phi, allowed, per_interval;

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fsw._core import ffi, lib
+from fsw.arrivals import Arrivals
 from fsw.sample import Sample
 from fsw.table import Table
 
@@ -123,6 +124,22 @@ class Filters:
 
         An arrival for a row that is no channel's is written as it came.
         """
+        if isinstance(arrivals, Arrivals):
+            columns, first = arrivals.columns, arrivals.first
+            lib.ull_channel_push_many(
+                self._channels,
+                self._count,
+                self._channel_of_row,
+                self._table,
+                now_ns,
+                columns.row + first,
+                columns.time_ns + first,
+                columns.value + first,
+                columns.quality + first,
+                arrivals.end - first,
+                self._refused,
+            )
+            return
         for start in range(0, max(1, len(arrivals)), BATCH):
             batch = arrivals[start : start + BATCH]
             size = len(batch)

@@ -83,8 +83,8 @@ class Station:
     @property
     def wake_ns(self) -> int | None:
         """When a poller next wants `wake`, if any does."""
-        wanted = [poller.next_wake_ns for poller in self.pollers]
-        return min((wake_ns for wake_ns in wanted if wake_ns is not None), default=None)
+        wanted = [wake_ns for poller in self.pollers if (wake_ns := poller.next_wake_ns) is not None]
+        return min(wanted) if wanted else None
 
     def opened(self, line: int, now_ns: int) -> None:
         """The line's port is there."""
@@ -101,7 +101,8 @@ class Station:
     def wake(self, now_ns: int) -> None:
         """Serve every poller whose wake-up is due."""
         for line, poller in enumerate(self.pollers):
-            if poller.next_wake_ns is not None and now_ns >= poller.next_wake_ns:
+            wake_ns = poller.next_wake_ns
+            if wake_ns is not None and now_ns >= wake_ns:
                 self._write(line, poller.wake(now_ns))
 
     def tick(self, now_ns: int, due_ns: int, missed: int) -> None:

@@ -5,6 +5,7 @@ import signal
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
@@ -59,7 +60,7 @@ def run(
     """Run scenarios (files, or shipped ones by name) and judge what the monitor made of them.
 
     Prints a line for each expectation, with what was measured. Exit code 0: all met; 1: not all, or the
-    program under test failed; 2: a file is wrong, and nothing was run.
+    program under test failed; 2: a file is wrong or something is missing, and nothing was run.
 
     \b
     hil run ms22
@@ -67,6 +68,7 @@ def run(
     hil run demo --live
     """
     cases = _cases(files)
+    _check_surroundings(report, junit_file)
     results = [_run(case, report, real, live) for case in cases]
     if junit_file is not None:
         junit.write(junit_file, results)
@@ -81,6 +83,7 @@ def run(
 def demo(report: Path) -> None:
     """The MS-22 leak in real time: a 0.8 mm hole opens at 20 s, the monitor finds it. About 80 seconds."""
     (case,) = _cases(("demo",))
+    _check_surroundings(report, None)
     sys.exit(0 if _run(case, report, real=None, live=True).passed else FAILED)
 
 
@@ -98,7 +101,7 @@ def serve(file: str) -> None:
 
     \b
     hil serve bench_rig_leak
-    fsw run bench_rig --device rig=/tmp/hil-.../rig       (in another terminal)
+    fsw run bench_rig --device bus=/tmp/hil-.../bus       (in another terminal)
     """
     from hil import bench, realtime  # noqa: PLC0415
     from hil.evidence import Recording  # noqa: PLC0415
@@ -128,6 +131,23 @@ def _cases(files: tuple[str, ...]) -> list[scenario.Case]:
         click.echo("\n".join(wrong), err=True)
         sys.exit(WRONG_FILE)
     return cases
+
+
+def _check_surroundings(report: Path | None, junit_file: Path | None) -> None:
+    """Exit with what is missing or cannot be written: better now than at the end of a long run."""
+    wanted = {"space_packet_parser": "bench"} | ({"bokeh": "ground"} if report else {})
+    missing = {library: extra for library, extra in wanted.items() if find_spec(library) is None}
+    if missing:
+        line = f"pip install 'ullage[{','.join(missing.values())}]'"
+        click.echo(f"hil: {' and '.join(missing)} must be installed for this: {line}", err=True)
+        sys.exit(WRONG_FILE)
+    for folder in filter(None, (report, junit_file.parent if junit_file else None)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            click.echo(f"hil: {folder}: cannot be written to: {error.strerror}", err=True)
+            sys.exit(WRONG_FILE)
 
 
 def _run(case: scenario.Case, report: Path | None, real: bool | None, live: bool) -> junit.Result:

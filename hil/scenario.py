@@ -123,7 +123,7 @@ def load(name_or_path: str) -> Case:
     path = find(name_or_path)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark first
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not TOML: {error}"
         raise ScenarioError(str(path), [Problem("file", "", reason)]) from error
     problems = Problems()

@@ -45,4 +45,5 @@ def _estimate(run: Evidence, parameter: str) -> str:
     text = number(value, unit, sigma)
     if math.isnan(true):
         return "" if math.isnan(value) else text
-    return f"{text}, truth {number(true, unit)}" + (f" ({(value - true) / true:+.1%})" if true else "")
+    off = "" if math.isnan(value) or not true else f" ({(value - true) / true:+.1%})"
+    return f"{text}, truth {number(true, unit)}{off}"

@@ -22,6 +22,7 @@ class VirtualRun:
         self._recording = recording
         self._wires = [MemoryWire(rig.lines[name]) for name in lines]
         self._actions = rig.actions(dict(zip(lines, self._wires, strict=True)))
+        self._action_ns = self._actions[0][0] if self._actions else NEVER_NS
         self._now_ns = 0
         self._wake_ns = 0  # when the program wants to be told the time
         # When something happens on each wire, and until when the program hears nothing of it.
@@ -56,15 +57,12 @@ class VirtualRun:
         self._recording.now_ns = self._end_ns
         self._tell(Kind.STOP)
 
-    @property
-    def _action_ns(self) -> int:
-        """When the next fault of a line begins or ends."""
-        return self._actions[0][0] if self._actions else NEVER_NS
-
     def _act(self) -> None:
-        """It does; the program hears of a plug that is pulled or put back."""
+        """The next fault of a line begins or ends; the program hears of a plug that is pulled or put back."""
         before = [wire.plugged for wire in self._wires]
-        self._actions.pop(0)[1](self._now_ns)
+        _, act = self._actions.pop(0)
+        self._action_ns = self._actions[0][0] if self._actions else NEVER_NS
+        act(self._now_ns)
         for line, wire in enumerate(self._wires):
             self._touched(line)
             if wire.plugged != before[line]:

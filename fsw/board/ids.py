@@ -68,33 +68,27 @@ def lock_path(board: Path) -> Path:
 
 
 def read(path: Path) -> Ids:
-    """The locked ids; none when there is no such file. ValueError on anything else that is not a lock file."""
+    """The locked ids; none when there is no such file. ValueError, without the path, on anything else."""
     try:
         tables = tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError:
         return Ids()
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ValueError(f"{path} cannot be read: {reason}; restore it from version control") from error
+        raise ValueError(f"cannot be read: {reason}; restore it from version control") from error
     locked: dict[str, dict[str, int]] = {}
     for table, (first, last) in _RANGES.items():
         known = tables.pop(table, {})
         if not isinstance(known, dict):
-            raise ValueError(f"{path}: {table} must be a table; restore the file from version control")  # noqa: TRY004
+            raise ValueError(f"{table} must be a table; restore the file from version control")  # noqa: TRY004
         for name, number in known.items():
             if type(number) is not int or not first <= number <= last:
-                raise ValueError(
-                    f"{path}: {table}.{name} = {number!r} must be a whole number from {first} to {last}"
-                )
+                raise ValueError(f"{table}.{name} = {number!r} must be a whole number from {first} to {last}")
         if len(set(known.values())) != len(known):
-            raise ValueError(
-                f"{path}: two names of {table} have the same number; restore it from version control"
-            )
+            raise ValueError(f"two names of {table} have the same number; restore it from version control")
         locked[table] = known
     if tables:
-        raise ValueError(
-            f"{path}: {min(tables)} is not a table of a lock file; restore it from version control"
-        )
+        raise ValueError(f"{min(tables)} is not a table of a lock file; restore it from version control")
     return Ids(locked)
 
 

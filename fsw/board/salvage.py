@@ -1,6 +1,5 @@
 """What is left of a wrong board file once its faulty tables are taken out, so that the rest can be judged as well."""
 
-import copy
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -22,7 +21,8 @@ class Salvage:
     def __init__(self, model: type[BaseModel], data: dict[str, Any], error: ValidationError) -> None:
         self.removed: set[str] = set()  # names of lines, instruments, vessels ... that are no longer there
         self.file: Any = None
-        left: Any = copy.deepcopy(data)
+        # Two levels are enough for what is taken out, and what lies deeper may be nested beyond all recursion.
+        left: Any = {key: dict(table) if isinstance(table, dict) else table for key, table in data.items()}
         for _ in range(ATTEMPTS):
             if not all(self._take_out(left, item["loc"], item["type"]) for item in error.errors()):
                 return

@@ -215,6 +215,6 @@ def _limits(board: Board) -> Grid:
 def _sinks(board: Board) -> Grid:
     rows = []
     for sink in board.sinks:
-        keys = {key: value for key, value in dict(sink.options).items() if key != "kind"}
-        rows.append((sink.name, sink.kind, ", ".join(f"{key} = {value}" for key, value in keys.items())))
+        keys = ", ".join(f"{key} = {text}" for key, text in describe(sink.options) if key != "kind")
+        rows.append((sink.name, sink.kind, keys))
     return _grid("Sinks", ("sink", "kind", "keys"), rows)

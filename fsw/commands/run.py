@@ -83,7 +83,7 @@ def run_in_lockstep(board: Board, peer: socket.socket, outlets: list[Outlet]) ->
     epilog="""\b
 Examples:
   fsw run bench_rig
-  fsw run bench_rig --device rig=/dev/ttyUSB1 --sink udp:192.168.1.20:10025
+  fsw run bench_rig --device bus=/dev/ttyUSB1 --sink udp:192.168.1.20:10025
   fsw run my_rig.toml --sink recorder:/tmp/first_try --sink udp:127.0.0.1:10025
 """
 )

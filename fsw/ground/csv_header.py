@@ -1,7 +1,7 @@
 """The first line of a CSV recording: which column is which channel, and how its numbers become SI."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from fsw.board.board import Board
@@ -107,5 +107,5 @@ def _ambient_pa(board: Board, raw_row: int) -> float:
     return 0.0
 
 
-def _or(instrument: str, channels: Sequence[str]) -> str:
+def _or(instrument: str, channels: Iterable[str]) -> str:
     return " or ".join(f"{instrument}.{channel}" for channel in channels)

@@ -8,13 +8,12 @@ import csv
 import datetime
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from fsw.board.board import Board
-from fsw.board.problem import did_you_mean
 from fsw.clock import TimeStatus
 from fsw.ground.csv_header import TIME, Column, HeaderError, header
 from fsw.ground.recording import NS_PER_S, Item, Mark, RecordingError, Remark, Start, Tick
@@ -40,21 +39,22 @@ class Row(NamedTuple):
 class CsvRecording:
     """Files that go on where the one before ends; columns may differ from file to file."""
 
-    def __init__(self, paths: Sequence[Path], board: Board, rows: dict[str, int] | None = None) -> None:
+    def __init__(self, paths: Sequence[Path], board: Board, rows: Mapping[str, int] | None = None) -> None:
         """`board` says what the columns mean; `rows` are those of the monitor that is to judge them."""
         self.paths = list(paths)
         self.size = sum(path.stat().st_size for path in self.paths)
         self.position = 0
         self._board = board
-        self._rows = rows if rows is not None else {each.name: row for row, each in enumerate(board.parameters)}
+        self._rows = (
+            rows if rows is not None else {each.name: row for row, each in enumerate(board.parameters)}
+        )
         self.dated = bool(self.paths) and _is_dated(self.paths[0])
 
     def items(self) -> Iterator[Item]:
         """See `Recording`. The monitor's clock is one period when the first row comes, whatever `time_s` is."""
         period_ns = self._board.period_ns
+        period_ns, channels = self._board.period_ns, _Channels(self._rows)
         due_ns = first_ns = last_ns = 0
-        faults: dict[int, int] = {}
-        heard: dict[str, list[int]] = {}
         arrivals: list[Sample] = []
         started = False
         yield Start(0)
@@ -66,49 +66,17 @@ class CsvRecording:
                 arrivals = []
                 due_ns += period_ns
                 if due_ns - last_ns > GAP_TICKED_NS and at_ns - due_ns > period_ns:
-                    missed = (at_ns - due_ns) // period_ns
-                    yield Remark(due_ns, f"{(at_ns - last_ns) / NS_PER_S:g} s without a row: ticks are left out")
-                    due_ns += missed * period_ns
+                    gap_s = (at_ns - last_ns) / NS_PER_S
+                    yield Remark(due_ns, f"{gap_s:g} s without a row: ticks are left out")
+                    due_ns += (at_ns - due_ns) // period_ns * period_ns
             last_ns = at_ns
             if event:
                 yield Mark(at_ns, event)
-            now_ns = at_ns - first_ns
-            for column, value in cells:
-                fault = Fault.NONE if math.isfinite(value) else Fault.BAD_VALUE
-                row = self._rows.get(column.raw)
-                if row is not None:
-                    sample = (value, _GOOD) if not fault else (math.nan, _BAD)
-                    arrivals.append(Sample(row, now_ns, *sample, fault))
-                fault_row = self._rows.get(column.fault)
-                if fault_row is not None and faults.get(fault_row) != fault:
-                    faults[fault_row] = fault
-                    arrivals.append(Sample(fault_row, now_ns, float(fault), _GOOD, fault))
-                times = heard.setdefault(column.channel, [at_ns, at_ns, 0])
-                times[1], times[2] = at_ns, times[2] + 1
+            channels.take(cells, at_ns, at_ns - first_ns, arrivals)
         if not started:
             raise RecordingError(f"{self.paths[0]}, line 2: there are no rows")
         yield Tick(due_ns - first_ns, due_ns, TimeStatus.FREE, arrivals)
-        yield from self._about(heard)
-
-    def _about(self, heard: dict[str, list[int]]) -> Iterator[Remark]:
-        """Where recording and board do not fit each other."""
-        names = {row: each.name for row, each in enumerate(self._board.parameters)}
-        silent = []
-        for channel in self._board.channels:
-            name = names[channel.row]
-            if name not in heard:
-                silent.append(name)
-                continue
-            first_ns, last_ns, count = heard[name]
-            interval_ns = (last_ns - first_ns) / max(count - 1, 1)
-            if interval_ns >= channel.max_age_ns:
-                yield Remark(
-                    None,
-                    f"{name} comes each {interval_ns / NS_PER_S:g} s, but {self._board.path} calls it stale after "
-                    f"{channel.max_age_ns / NS_PER_S:g} s: raise its stale_after",
-                )
-        if silent:
-            yield Remark(None, f"no column for {', '.join(silent)}: judged as unplugged")
+        yield from channels.remarks(self._board)
 
     def _all_rows(self) -> Iterator[Row]:
         before, last_ns, last_at = 0, None, ""
@@ -127,6 +95,48 @@ class CsvRecording:
         return moved
 
 
+class _Channels:
+    """Makes samples of cells, and keeps what is to be said about each channel in the end."""
+
+    def __init__(self, rows: Mapping[str, int]) -> None:
+        self._rows = rows
+        self._faults: dict[int, int] = {}  # as last told
+        self._heard: dict[str, tuple[int, int, int]] = {}  # first and last time, and how often
+
+    def take(self, cells: Sequence[tuple[Column, float]], at_ns: int, now_ns: int, out: list[Sample]) -> None:
+        """Append the samples of one row; a fault is told when it changes."""
+        for column, value in cells:
+            fault = Fault.NONE if math.isfinite(value) else Fault.BAD_VALUE
+            row, fault_row = self._rows.get(column.raw), self._rows.get(column.fault)
+            if row is not None:
+                out.append(
+                    Sample(row, now_ns, math.nan, _BAD, fault) if fault else Sample(row, now_ns, value, _GOOD)
+                )
+            if fault_row is not None and self._faults.get(fault_row) != fault:
+                self._faults[fault_row] = fault
+                out.append(Sample(fault_row, now_ns, float(fault), _GOOD, fault))
+            first_ns, _, count = self._heard.get(column.channel, (at_ns, at_ns, 0))
+            self._heard[column.channel] = first_ns, at_ns, count + 1
+
+    def remarks(self, board: Board) -> Iterator[Remark]:
+        """Where recording and board do not fit each other."""
+        silent = []
+        for channel in board.channels:
+            name = board.parameters[channel.row].name
+            first_ns, last_ns, count = self._heard.get(name, (0, 0, 0))
+            if not count:
+                silent.append(name)
+            elif count > 1 and (last_ns - first_ns) // (count - 1) >= channel.max_age_ns:
+                interval_s, age_s = (
+                    (last_ns - first_ns) / (count - 1) / NS_PER_S,
+                    channel.max_age_ns / NS_PER_S,
+                )
+                text = f"comes each {interval_s:g} s, but {board.path} calls it stale after {age_s:g} s"
+                yield Remark(None, f"{name} {text}: raise its stale_after")
+        if silent:
+            yield Remark(None, f"no column for {', '.join(silent)}: judged as unplugged")
+
+
 def is_csv(path: Path) -> bool:
     """By its name, or by how it begins."""
     if path.suffix.lower() == SUFFIX:
@@ -141,7 +151,11 @@ def parse_time(text: str) -> tuple[int, bool]:
     """(ns, whether it was a date) of seconds or ISO 8601, naive = UTC; ValueError."""
     whole, _, fraction = text.partition(".")
     digits = whole[1:] if whole[:1] == "-" else whole
-    if digits.isdecimal() and digits.isascii() and (not fraction or (fraction.isdecimal() and fraction.isascii())):
+    if (
+        digits.isdecimal()
+        and digits.isascii()
+        and (not fraction or (fraction.isdecimal() and fraction.isascii()))
+    ):
         ns = int(digits) * NS_PER_S + int(fraction[:9].ljust(9, "0"))
         return _bounded(-ns if whole[:1] == "-" else ns), False
     try:
@@ -190,7 +204,9 @@ def _rows_of(path: Path, board: Board, moved: Callable[[int], None]) -> Iterator
                 at_ns, is_date = _time(path, line, cells[0])
                 if is_date is not dated:
                     if dated is not None:
-                        _fail(path, line, 1, TIME, f"{cells[0]!r}: write all times as seconds, or all as dates")
+                        _fail(
+                            path, line, 1, TIME, f"{cells[0]!r}: write all times as seconds, or all as dates"
+                        )
                     dated = is_date
                 yield line, Row(at_ns, list(_values(path, line, columns.at, cells)), columns.event_of(cells))
                 if line & 0xFF == 0:
@@ -229,7 +245,13 @@ def _values(
         try:
             yield column, column.scale * float(cell) + column.offset
         except ValueError:
-            _fail(path, line, place, column.text, f"{cell!r} is not a number; leave the cell empty for a missing sample")
+            _fail(
+                path,
+                line,
+                place,
+                column.text,
+                f"{cell!r} is not a number; leave the cell empty for a missing sample",
+            )
 
 
 def _time(path: Path, line: int, cell: str) -> tuple[int, bool]:

@@ -1,14 +1,14 @@
 """What a replay finds, as lines for people and as objects for programs: alarms, estimates, events."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from fsw.alarms import AlarmEvent
 from fsw.board.board import Board
 from fsw.board.vessel import VesselSpec
 from fsw.ground.decode import time_text
-from fsw.ground.replay import Due, Found, Mark, Remark, Reported
+from fsw.ground.recording import Mark, Remark
+from fsw.ground.replay import Due, Found, Reported
 from fsw.leak.state import NEVER_S
 from fsw.limit import Check
 from fsw.packets.event import Severity
@@ -67,7 +67,9 @@ class Teller:
             case _:
                 text = found.event if isinstance(found, Mark) else found.text
                 at_ns = found.unix_ns
-                return [{"type": "event", "time_s": None if at_ns is None else at_ns / NS_PER_S, "event": text}]
+                return [
+                    {"type": "event", "time_s": None if at_ns is None else at_ns / NS_PER_S, "event": text}
+                ]
 
     def text(self, found: Found) -> tuple[str, str]:
         """(line, style) for people."""
@@ -179,7 +181,12 @@ class Teller:
 def _input_rows(spec: VesselSpec) -> list[int]:
     """Rows that the vessel looks at, whatever its inputs are called."""
     values: list[Any] = [getattr(spec.inputs, name) for name in spec.inputs.__dataclass_fields__]
-    return [row for value in values for row in (value if isinstance(value, tuple) else (value,)) if row is not None]
+    return [
+        row
+        for value in values
+        for row in (value if isinstance(value, tuple) else (value,))
+        if row is not None
+    ]
 
 
 def _number(value: float) -> float | None:
@@ -202,6 +209,3 @@ def _band(time: Reading) -> list[float | None] | None:
 
 def _style(event: AlarmEvent) -> str:
     return {1: "green", 2: "yellow", 3: "bold red", 4: "bold white on red"}.get(event.severity, "green")
-
-
-Printer = Callable[[Found], None]

@@ -5,7 +5,6 @@ its sample `executive.time` gives the exact instant on the monotonic clock. Dama
 """
 
 import binascii
-import functools
 import itertools
 import mmap
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from fsw.arrivals import Arrivals, Columns
 from fsw.board.board import Board
 from fsw.ground.recording import NS_PER_S, Item, RecordingError, Remark, Start, Tick, WrongBoardError
 from fsw.packets import event, frame, samples
 from fsw.packets.field import layout
-from fsw.sample import Fault, Sample
 
 SUFFIX = ".tm"
 CHUNK_PACKETS = 2048
@@ -37,7 +36,6 @@ _COUNT = layout([samples.COUNT]).size
 _TRAILER = layout([frame.TRAILER]).size
 _TABLE_CRC = slice(-_TRAILER - 4, -_TRAILER)
 _ENTRY = np.dtype([("parameter", ">u2"), ("quality", "u1"), ("offset_ns", ">i4"), ("value", ">f8")])
-_sample = functools.partial(tuple.__new__, Sample)  # the constructor costs four times as much
 
 
 @dataclass(slots=True)
@@ -108,7 +106,9 @@ class PacketRecording:
                 "a recorder writes them; another sink does with `samples = true` or --samples"
             )
         for apid, count in self.foreign.items():
-            yield Remark(None, f"{count} packets of APID {apid} passed over; {self._board.name} is {self._board.apid}")
+            yield Remark(
+                None, f"{count} packets of APID {apid} passed over; {self._board.name} is {self._board.apid}"
+            )
 
     def _demand_ours(self) -> None:
         if self.foreign:
@@ -156,7 +156,9 @@ class PacketRecording:
         while offset < size:
             end = offset
             if offset + frame.OVERHEAD_BYTES <= size:
-                packet_id, sequence, length, version, service, subservice, counter, _, code = unpack(data, offset)
+                packet_id, sequence, length, version, service, subservice, counter, _, code = unpack(
+                    data, offset
+                )
                 end = offset + length + 7
             packet = data[offset:end]
             if (
@@ -174,7 +176,13 @@ class PacketRecording:
             if packet_id != apid:
                 self.foreign[packet_id & _APID] = self.foreign.get(packet_id & _APID, 0) + 1
             elif service == samples.SERVICE and subservice == samples.SUBSERVICE:
-                yield sequence & 0x3FFF, version & 0xF, counter, code & _CODE, packet[_HEADER.size + _COUNT : -_TRAILER]
+                yield (
+                    sequence & 0x3FFF,
+                    version & 0xF,
+                    counter,
+                    code & _CODE,
+                    packet[_HEADER.size + _COUNT : -_TRAILER],
+                )
             elif service == event.SERVICE and subservice in event.SUBSERVICES:
                 yield from self._other_limits(int.from_bytes(packet[_TABLE_CRC]))
 
@@ -199,7 +207,7 @@ class PacketRecording:
             return
         ticks = self._columns(chunk)
         if not ticks.timed:
-            text = "it has no sample executive.time in every tick: replayed in wall time, so frames may differ in the last digits"
+            text = "not every tick has its executive.time: replayed in wall time, so last digits may differ"
             yield from (Remark(at_ns, each) for each in self._once(text))
         starts = self._starts(chunk, ticks)
         unknown = np.unique(ticks.entries["parameter"][~self._known_id[ticks.entries["parameter"]]])
@@ -245,7 +253,9 @@ class PacketRecording:
         if self._last is None:
             texts = []
             if jump is not None:
-                texts = [f"it begins in mid-run (packet {jump.sequence}): the monitor that recorded it knew more"]
+                texts = [
+                    f"it begins in mid-run (packet {jump.sequence}): the monitor that recorded it knew more"
+                ]
             found.append((0, texts, True))
         elif jump is not None or now_ns <= self._last.now_ns:
             found.append((0, *self._judged(jump, now_ns, self._last)))
@@ -263,7 +273,9 @@ class PacketRecording:
             restarted = jump.counter == 0 and jump.sequence <= FRESH_SEQUENCE
             if not restarted and abs(off) <= LEAST_SLACK + SLACK * elapsed:
                 return [f"{gap_s:.3f} s are missing: {lost} or more sample packets were lost"], False
-        text = "the monitor was started again" + (f", {gap_s:.3f} s later" if gap_s > 0 else ", and its clock too")
+        text = "the monitor was started again" + (
+            f", {gap_s:.3f} s later" if gap_s > 0 else ", and its clock too"
+        )
         return [text], True
 
     def _stretch(self, ticks: _Ticks, begin: int, end: int) -> Iterator[Tick]:
@@ -280,12 +292,20 @@ class PacketRecording:
             keep = rows >= 0
             bounds = np.concatenate(([0], np.cumsum(keep)))[bounds]
             entries, rows, times, trusts = entries[keep], rows[keep], times[keep], trusts[keep]
-        columns = (rows.tolist(), times.tolist(), entries["value"].tolist(), trusts.tolist())
-        arrived = list(map(_sample, zip(*columns, itertools.repeat(Fault.NONE))))
+        columns = Columns(
+            rows.astype(np.uint32), times, entries["value"].astype(np.float64), np.ascontiguousarray(trusts)
+        )
+        instants = zip(
+            ticks.now_ns[begin:end].tolist(),
+            ticks.unix_ns[begin:end].tolist(),
+            ticks.statuses[begin:end],
+            strict=True,
+        )
         tick = None
-        for index, (first, last) in enumerate(itertools.pairwise(bounds.tolist()), begin):
-            unix_ns, now_ns = int(ticks.unix_ns[index]), int(ticks.now_ns[index])
-            tick = Tick(now_ns, unix_ns, ticks.statuses[index], arrived[first:last])
+        for (now_ns, unix_ns, status), (first, last) in zip(
+            instants, itertools.pairwise(bounds.tolist()), strict=True
+        ):
+            tick = Tick(now_ns, unix_ns, status, Arrivals(columns, first, last))
             yield tick
         self._last = tick
 

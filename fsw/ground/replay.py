@@ -7,7 +7,7 @@ from typing import NamedTuple
 from fsw import assembly
 from fsw.alarms import AlarmEvent
 from fsw.board.board import Board
-from fsw.ground.recording import Mark, Item, Remark, Start, Tick
+from fsw.ground.recording import Item, Mark, Remark, Start, Tick
 from fsw.limits import Change
 from fsw.monitor import Monitor
 from fsw.sample import Quality, Sample
@@ -78,7 +78,7 @@ class Replay:
     ) -> Iterator[Found]:
         """What comes of it, in order; only what lies between the two instants (wall time) is looked at."""
         step, listener, packing = self._monitor.step, self._listener, self._write is not None
-        due_ns = 0
+        slot: int | None = None
         for item in items:
             if isinstance(item, Tick):
                 now_ns, unix_ns, status, arrivals = item
@@ -98,12 +98,12 @@ class Replay:
                 if listener.events:
                     for event in listener.events:
                         yield Reported(unix_ns, event, self._monitor.table)
-                if self._estimate_ns is not None and now_ns >= due_ns:
-                    due_ns = (now_ns // self._estimate_ns + 1) * self._estimate_ns
+                if self._estimate_ns is not None and unix_ns // self._estimate_ns != slot:
+                    slot = unix_ns // self._estimate_ns
                     yield Due(unix_ns, self._monitor.table)
             elif isinstance(item, Start):
                 self._monitor, self._listener = self._fresh(item.origin)
-                step, listener, due_ns = self._monitor.step, self._listener, 0
+                step, listener, slot = self._monitor.step, self._listener, None
             elif _within(item.unix_ns, from_ns, to_ns):
                 yield item
 

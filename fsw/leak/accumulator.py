@@ -106,7 +106,9 @@ class Model:
     """
 
     liquid: Liquid
-    density_scale: float  # relative standard error
+    density_scale: float  # relative standard errors: of the density, of the gas volume, of both
+    gas_scale: float
+    scale: float
     volume_m3: Measured
     gas_m3: Measured
     reference_pa: float
@@ -133,7 +135,7 @@ class Model:
         """The liquid in loop and accumulator. A pressure that is not above vacuum gives NaN."""
         p, t, gas_t = state
         if p.value <= 0:
-            return Inventory(math.nan, math.nan, math.nan, self._scale, math.nan, math.nan)
+            return Inventory(math.nan, math.nan, math.nan, self.scale, math.nan, math.nan)
         density = self.liquid.density_at(t.value)
         gas_m3 = self.gas_now_m3(state)
         walls = 1 + 3 * self.wall_expansion_per_k * (t.value - self.liquid.at_k)
@@ -160,9 +162,7 @@ class Model:
         )
         # The flow goes with sqrt(p - p_out), and p with 1 / V_g.
         head = max(1 - self.outside_pa / p.value, HEAD_MIN)
-        return Inventory(
-            kg, sigma_kg, noise_kg, self._scale, kg_per_k, unseen, exponent / (2 * gas_kg * head)
-        )
+        return Inventory(kg, sigma_kg, noise_kg, self.scale, kg_per_k, unseen, exponent / (2 * gas_kg * head))
 
     def magnified(self, state: State, age_s: float, span_s: float) -> Measured:
         """A young change of the gas shows larger than it is, for its temperature changes too: see Cushion."""
@@ -215,25 +215,17 @@ class Model:
             return Measured(value, math.nan)
         sigma = math.hypot(
             value * relative,
-            time_s(1.0 + self._gas_scale, k.value, 0.0) - value,
+            time_s(1.0 + self.gas_scale, k.value, 0.0) - value,
             time_s(1.0, k.value + k.sigma, 0.0) - value,
             time_s(1.0, k.value, self.usable_m3.sigma) - value,
         )
         return Measured(value, sigma)
 
-    @property
-    def _gas_scale(self) -> float:
-        return self.gas_m3.sigma / self.gas_m3.value
-
-    @property
-    def _scale(self) -> float:
-        return math.hypot(self.density_scale, self._gas_scale)
-
     def _change_sigma_m3(self, gas_m3: float, *, exact: bool) -> float:
         """Of the change of the gas since the reference state; `exact`: its temperature is measured."""
         k = self.cushion.slow
         by_exponent = 0.0 if exact else gas_m3 * math.log(gas_m3 / self.gas_m3.value) * k.sigma / k.value
-        return math.hypot(self._gas_scale * (gas_m3 - self.gas_m3.value), by_exponent)
+        return math.hypot(self.gas_scale * (gas_m3 - self.gas_m3.value), by_exponent)
 
 
 def model(options: Options) -> Model:
@@ -264,9 +256,13 @@ def model(options: Options) -> Model:
             )
     cushion = Cushion(options.exponent, options.long_exponent, shortest_ns / NS_PER_S, longest_ns / NS_PER_S)
     cycle = cushion.exponent(CYCLE_S, CYCLE_S)
+    density_scale = options.density.sigma / options.density.value
+    gas_scale = options.gas_volume.sigma / options.gas_volume.value
     return Model(
         liquid=Liquid(options.density.value, options.expansion, options.reference_temperature),
-        density_scale=options.density.sigma / options.density.value,
+        density_scale=density_scale,
+        gas_scale=gas_scale,
+        scale=math.hypot(density_scale, gas_scale),
         volume_m3=options.volume,
         gas_m3=options.gas_volume,
         reference_pa=options.reference_pressure,

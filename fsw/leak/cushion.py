@@ -32,13 +32,13 @@ class Cushion:
         middle = _adiabatic_share(age_s, span_s, middle_s)
         high = _adiabatic_share(age_s, span_s, self.longest_s)
         mean = (low + 4 * middle + high) / 6
-        square = (low * low + 4 * middle * middle + high * high) / 6
+        scatter = ((low - mean) ** 2 + 4 * (middle - mean) ** 2 + (high - mean) ** 2) / 6  # never below 0
         fast, slow = self.fast, self.slow
         step = fast.value - slow.value
         variance = (
-            step * step * (square - mean * mean)
-            + fast.sigma * fast.sigma * square
-            + slow.sigma * slow.sigma * (1 - 2 * mean + square)
+            step * step * scatter
+            + fast.sigma * fast.sigma * (scatter + mean * mean)
+            + slow.sigma * slow.sigma * (scatter + (1 - mean) * (1 - mean))
         )
         return Measured(slow.value + step * mean, math.sqrt(variance))
 

@@ -8,7 +8,6 @@ docs/leak-models.md derives the numbers.
 """
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,6 +26,7 @@ REFUTED_SIGMA = 5.0
 BENDS_SHARE = 0.2
 ENDED_SHARE = 0.1  # of the rate that was dated; a leak that is surely below has ended
 STEP_SHARE = 1.5  # slope that a step of height 1 in the middle of a window of length 1 leaves
+SAME_NOISE = 0.01
 SIGMA_MIN = 1e-300  # where no noise is declared and none is seen, all that is left is not to divide by 0
 UNIFORM = 1 / math.sqrt(3)  # standard error of what is known only by its bound
 ONSET_CURVATURE = 0.02  # of the leak's age: the rate is not quite constant
@@ -63,8 +63,7 @@ class Settings(BaseModel):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
+class Drift(NamedTuple):
     """How fast the inventory may seem to fall without a leak: `lasting`, and `passing` for up to `passing_s`."""
 
     lasting_kg_per_s: float = 0.0
@@ -81,8 +80,7 @@ class Drift:
 NO_DRIFT = Drift()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What is known of the leak now. Not `determined`: it cannot be told yet, and nothing else means anything."""
 
     determined: bool
@@ -129,6 +127,8 @@ class Detector:
         self.settings = settings
         self.zero_leak_kg_per_s = zero_leak_kg_per_s
         self._windows = [Window(window_ns, settings.samples) for window_ns in settings.windows]
+        self._slopes: list[Slope | None] = [None] * len(self._windows)
+        self._density = SIGMA_MIN
         self._noise = Noise()
         self._time_ns: int | None = None
         self._onset: Onset | None = None
@@ -137,6 +137,7 @@ class Detector:
         """Forget the inventory. The onset of a leak that was certain is kept until it is refuted."""
         for window in self._windows:
             window.clear()
+        self._slopes = [None] * len(self._windows)
         self._noise.pause()
         self._time_ns = None
 
@@ -157,16 +158,16 @@ class Detector:
         self._time_ns = time_ns
         self._noise.push(time_ns, inventory_kg, sigma_kg)
         mean_ns, mean_kg, weight = time_ns, inventory_kg, 1
-        for (
-            window
-        ) in self._windows:  # each is fed with the means of the one before: a long one costs next to nothing
+        changed = 0
+        # Each window is fed with the means of the one before: a long one costs next to nothing.
+        for window in self._windows:
             if not window.push(mean_ns, mean_kg, weight):
                 break
+            changed += 1
             mean_ns, mean_kg, weight = window.mean_ns, window.mean, window.weight
-        return self._judge(time_ns, sigma_kg, drift, fading_per_kg)
+        return self._judge(time_ns, self._see(changed, sigma_kg), drift, fading_per_kg)
 
-    def _judge(self, time_ns: int, sigma_kg: float, drift: Drift, fading_per_kg: float) -> Verdict:
-        seen = self._slopes(sigma_kg)
+    def _judge(self, time_ns: int, seen: list[Slope], drift: Drift, fading_per_kg: float) -> Verdict:
         if not seen:
             return UNDETERMINED
         certainty = self._certainty(seen, drift)
@@ -223,17 +224,23 @@ class Detector:
                 best, least_error = slope, error
         return best
 
-    def _slopes(self, sigma_kg: float) -> list[Slope]:
-        """The filled windows, shortest first; none surer than the noise allows, declared or measured."""
+    def _see(self, changed: int, sigma_kg: float) -> list[Slope]:
+        """The filled windows, shortest first; none surer than the noise allows, declared or measured.
+
+        Only the first `changed` windows have a new slope; the others are as they were, unless the noise is not.
+        """
         density = max(self._noise.density(sigma_kg), SIGMA_MIN)
-        seen = []
-        for window in self._windows:
-            fit = window.fit
-            if fit is not None:
-                slope, sigma, white, span_s = fit
-                noise = density * white
-                seen.append(Slope(-slope, sigma if sigma > noise else noise, noise, span_s))
-        return seen
+        if abs(density - self._density) > SAME_NOISE * self._density:
+            self._density, changed = density, len(self._windows)
+        for i in range(changed):
+            fit = self._windows[i].fit
+            if fit is None:
+                self._slopes[i] = None
+                continue
+            slope, sigma, white, span_s = fit
+            noise = self._density * white
+            self._slopes[i] = Slope(-slope, sigma if sigma > noise else noise, noise, span_s)
+        return [slope for slope in self._slopes if slope is not None]
 
     def _certainty(self, seen: list[Slope], drift: Drift) -> float:
         """The best evidence among windows that no shorter one refutes: a step of long ago is not a leak."""

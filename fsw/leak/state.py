@@ -1,7 +1,6 @@
 """What a vessel's instruments say at one instant, and what its model makes of it."""
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from fsw.quantity import Measured
@@ -15,8 +14,7 @@ class State(NamedTuple):
     gas_temperature_k: Measured | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Inventory:
+class Inventory(NamedTuple):
     """How much is in the vessel, and what can be wrong with it in which way."""
 
     kg: float

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fsw.leak.detector import Drift, Settings, Verdict
-from fsw.leak.state import NEVER, NEVER_S, Inventory, State, TimeLeft
+from fsw.leak.state import EXACT, NEVER, NEVER_S, Inventory, State, TimeLeft
 from fsw.leak.thermal import NS_PER_S, Restlessness, Thermal
 from fsw.quantity import Measured
 from fsw.sample import Quality
 from fsw.table import Table
 
 BAD_IN_A_ROW = 3
+SAME_TIME = 0.01  # an age or a span that has changed by less means the same
 FLAT_SAMPLES = 20  # fewer equal samples in a row are chance
 GOOD, UNCERTAIN, BAD = int(Quality.GOOD), int(Quality.UNCERTAIN), int(Quality.BAD)
 LOST = int(Quality.BAD | Quality.STALE)
@@ -113,6 +114,8 @@ class Vessel:
         self._pressure = Series()
         self._temperature = Series()
         self._restlessness = Restlessness()
+        self._age_s = self._span_s = math.inf
+        self._magnified = EXACT
 
     def step(self, now_ns: int, table: Table) -> None:
         """Read, judge, write: once for each new pressure sample, and on every tick that an input is stale."""
@@ -206,10 +209,14 @@ class Vessel:
 
     def _rate(self, state: State, verdict: Verdict) -> Measured:
         """A leak without a date is as old as the window that shows it, or older."""
-        age_s = verdict.span_s if math.isnan(verdict.onset_s) else verdict.onset_s
-        magnified = self._model.magnified(state, age_s, verdict.span_s)
-        rate = verdict.rate_kg_per_s / magnified.value
-        return Measured(rate, math.hypot(verdict.sigma_kg_per_s, rate * magnified.sigma) / magnified.value)
+        span_s = verdict.span_s
+        age_s = span_s if math.isnan(verdict.onset_s) else verdict.onset_s
+        if abs(age_s - self._age_s) > SAME_TIME * age_s or abs(span_s - self._span_s) > SAME_TIME * span_s:
+            self._age_s, self._span_s = age_s, span_s
+            self._magnified = self._model.magnified(state, age_s, span_s)
+        factor = self._magnified
+        rate = verdict.rate_kg_per_s / factor.value
+        return Measured(rate, math.hypot(verdict.sigma_kg_per_s, rate * factor.sigma) / factor.value)
 
     @staticmethod
     def _put(row: int, table: Table, value: float, sigma: float, time_ns: int, quality: int) -> None:

@@ -188,7 +188,7 @@ class _Recording:
         written = os.write(self._segment, data)
         if written != size:  # the disk is full: no half packet is left behind
             os.ftruncate(self._segment, self._size)
-            raise OSError(f"only {written} of {size} bytes could be written")
+            raise OSError(f"the disk is full: only {written} of {size} bytes were taken")
         self._size += size
         for _ in range(count):
             batch.popleft()
@@ -197,6 +197,8 @@ class _Recording:
         """What is written is on the disk."""
         if self._segment is not None:
             os.fdatasync(self._segment)
+            if not os.fstat(self._segment).st_nlink:
+                raise OSError("the segment was deleted under us; beginning another")
 
     def abandon(self) -> None:
         """Let go of files and lock; the next write begins with another look at the directory."""

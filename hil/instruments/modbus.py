@@ -7,6 +7,7 @@ From "MODBUS over Serial Line" V1.02 and "MODBUS Application Protocol" V1.1b3 (m
 import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -41,11 +42,22 @@ class Register(sensor.Options):
             si(self.zero, self.si_unit)
         return self
 
-    def pack(self, value: float) -> bytes:
-        """The registers' bytes in the order they are sent, for `value` in SI."""
+    @property
+    def count(self) -> int:
+        """How many registers it takes."""
+        return struct.calcsize(_TYPES[self.type]) // 2
+
+    @cached_property
+    def _line(self) -> tuple[float, float]:
+        """Factor and shift from SI to what is sent."""
         factor, shift = from_si(self.unit or self.si_unit, self.si_unit)
         if self.zero is not None:
             shift = -si(self.zero, self.si_unit) * factor
+        return factor, shift
+
+    def pack(self, value: float) -> bytes:
+        """The registers' bytes in the order they are sent, for `value` in SI."""
+        factor, shift = self._line
         return in_order(big_endian(self.type, (value * factor + shift) * self.scale), self.order)
 
 
@@ -64,8 +76,7 @@ class Options(BaseModel):
     def _has_no_overlap(self) -> "Options":
         taken: set[tuple[int, int]] = set()
         for channel in self.channels:
-            size = struct.calcsize(_TYPES[channel.type]) // 2
-            for address in range(channel.address, channel.address + size):
+            for address in range(channel.address, channel.address + channel.count):
                 if address > 0xFFFF or (channel.function, address) in taken:
                     raise ValueError(f"register {address}, function {channel.function}: taken or past 65535")
                 taken.add((channel.function, address))
@@ -85,7 +96,10 @@ class Slave:
         self._think_ns = options.think
         self._byte_ns = byte_ns
         self._silence_ns = max(byte_ns * 7 // 2, _SHORTEST_SILENCE_NS)
-        self._channels = list(zip(options.channels, sources, strict=True))
+        self._channels = [
+            (channel.function, range(channel.address, channel.address + channel.count), channel.pack, source)
+            for channel, source in zip(options.channels, sources, strict=True)
+        ]
         self._heard = bytearray()
         self._heard_ns = 0
         self._reply = b""
@@ -145,12 +159,11 @@ class Slave:
             return bytes([function | 0x80, ILLEGAL_VALUE])
         asked = range(start, start + count)
         words: dict[int, bytes] = {}
-        for channel, source in self._channels:
-            size = struct.calcsize(_TYPES[channel.type]) // 2
-            if channel.function != function or not start - size < channel.address < asked.stop:
+        for its_function, registers, pack, source in self._channels:
+            if its_function != function or registers.stop <= start or registers.start >= asked.stop:
                 continue
-            packed = channel.pack(source(now_ns))
-            words |= {channel.address + i: packed[2 * i : 2 * i + 2] for i in range(size)}
+            packed = pack(source(now_ns))
+            words |= {address: packed[2 * i : 2 * i + 2] for i, address in enumerate(registers)}
         if any(address not in words for address in asked):
             return bytes([function | 0x80, ILLEGAL_ADDRESS])
         return bytes([function, 2 * count]) + b"".join(words[address] for address in asked)
@@ -197,6 +210,8 @@ def big_endian(kind: str, value: float) -> bytes:
 
 def in_order(big: bytes, order: str) -> bytes:
     """A big-endian number as makers send it: CDAB words swapped, BADC bytes within words, DCBA both."""
+    if order == "ABCD":
+        return big
     words = [big[i : i + 2] for i in range(0, len(big), 2)]
     if order in ("CDAB", "DCBA"):
         words.reverse()

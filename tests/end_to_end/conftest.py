@@ -19,7 +19,7 @@ class Running:
         self.inlet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.inlet.bind(("127.0.0.1", 0))
         self.packets: list[bytes] = []
-        self.log = folder / "fsw.log"
+        self.log = folder / f"fsw-{self.inlet.getsockname()[1]}.log"
         to = f"udp:127.0.0.1:{self.inlet.getsockname()[1]}"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

@@ -10,13 +10,14 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hil import expect, program, scenario
 from hil.bench import Bench
 from hil.evidence import Recording
-from hil.lockstep import PACKET, WRITE, Kind, Lockstep, LockstepError
+from hil.lockstep import PACKET, WRITE, Answer, Kind, Lockstep, LockstepError
 from hil.program import Program, ProgramError
 from hil.realtime import split
 
@@ -192,15 +193,17 @@ HELLO = b'{"board": "x", "crc32": 1, "period_ns": 100000000, "lines": ["a", "b"]
 
 def test_the_lockstep_protocol_is_read_as_it_was_agreed(tmp_path: Path) -> None:
     lockstep = Lockstep(tmp_path / "socket")
-    # next_wake_ns 100 ms, then WRITE to line 1 of two bytes, then PACKET of one byte; all big-endian
-    answer = bytes.fromhex("0000000005f5e100010100000002abcd020000000001ff")
+    # next_wake_ns 100 ms, then at 6 ns PACKET of one byte, then at 7 ns WRITE to line 1 of two; all big-endian
+    answer = bytes.fromhex(
+        "0000000005f5e100 0000000000000006 02 00 00000001 ff 0000000000000007 01 01 00000002 abcd"
+    )
     thread = peer(tmp_path / "socket", HELLO, answer)
     hello = lockstep.accept(5)
     assert hello is not None
     assert hello.lines == ("a", "b")
-    assert lockstep.tell(5, Kind.DATA, 1, b"xy") == (
+    assert lockstep.tell(5, Kind.DATA, 1, b"xy", horizon_ns=8) == (
         100_000_000,
-        [(WRITE, 1, b"\xab\xcd"), (PACKET, 0, b"\xff")],
+        [(6, PACKET, 0, b"\xff"), (7, WRITE, 1, b"\xab\xcd")],
     )
     thread.join(5)
     with pytest.raises(LockstepError, match="hung up"):
@@ -220,9 +223,9 @@ def test_a_path_too_long_for_a_socket_is_said(rig: Path, monkeypatch: pytest.Mon
     "answer",
     [
         b"\0" * 7,
-        struct.pack(">qBBI", 0, 1, 0, 5) + b"shor",
-        struct.pack(">qBBI", 0, 9, 0, 0),
-        struct.pack(">qBB", 0, 1, 0),
+        struct.pack(">qqBBI", 0, 0, 1, 0, 5) + b"shor",
+        struct.pack(">qqBBI", 0, 0, 9, 0, 0),
+        struct.pack(">qqBB", 0, 0, 1, 0),
     ],
 )
 def test_a_broken_answer_is_refused(tmp_path: Path, answer: bytes) -> None:
@@ -232,6 +235,66 @@ def test_a_broken_answer_is_refused(tmp_path: Path, answer: bytes) -> None:
     with pytest.raises(LockstepError):
         lockstep.tell(0, Kind.TIME)
     lockstep.close()
+
+
+@pytest.mark.parametrize(
+    "instants",
+    [
+        [(PACKET, 4)],  # before the message
+        [(PACKET, 10)],  # the horizon itself is the bench's
+        [(PACKET, 8), (PACKET, 7)],
+        [(WRITE, 6), (PACKET, 7)],  # the instrument might have answered in between
+    ],
+)
+def test_a_program_that_was_where_it_had_no_leave_to_be_is_refused(
+    tmp_path: Path, instants: list[tuple[int, int]]
+) -> None:
+    lockstep = Lockstep(tmp_path / "socket")
+    items = b"".join(struct.pack(">qBBI", at_ns, kind, 0, 0) for kind, at_ns in instants)
+    peer(tmp_path / "socket", HELLO, struct.pack(">q", 100) + items)
+    assert lockstep.accept(5)
+    with pytest.raises(LockstepError, match=rf"did something at {instants[-1][1]} ns"):
+        lockstep.tell(5, Kind.TIME, horizon_ns=10)
+    lockstep.close()
+
+
+def test_looking_ahead_saves_messages_and_changes_no_byte(rig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With late replies, a line that comes and goes, and noise: whatever could happen before a horizon."""
+    faults = """
+[[fault]]
+kind = "late_reply"
+on = "bus/pt1"
+at = "3 s"
+probability = 0.3
+delay = "70 ms"
+[[fault]]
+kind = "babble"
+on = "bus"
+at = "5 s"
+until = "7 s"
+every = "37 ms"
+[[fault]]
+kind = "unplug"
+on = "bus"
+at = "9 s"
+until = "10 s"
+"""
+    bench = Bench(case_of(rig, faults, "12 s"))
+    told, tell = [], Lockstep.tell
+
+    def counted(self: Lockstep, now_ns: int, *rest: Any, horizon_ns: int | None = None) -> Answer:
+        told.append(now_ns)
+        return tell(self, now_ns, *rest, horizon_ns=horizon_ns)
+
+    def short_sighted(self: Lockstep, now_ns: int, *rest: Any, horizon_ns: int | None = None) -> Answer:
+        return counted(self, now_ns, *rest)
+
+    monkeypatch.setattr(Lockstep, "tell", counted)
+    ahead, messages = bench.run(real=False).packets, len(told)
+    told.clear()
+    monkeypatch.setattr(Lockstep, "tell", short_sighted)
+    assert bench.run(real=False).packets == ahead
+    assert messages < 0.75 * len(told)
 
 
 @pytest.mark.parametrize("hello", [b"{}", b"hello", b"[]", b"\xff"])

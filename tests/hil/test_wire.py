@@ -73,6 +73,23 @@ def test_a_bench_that_comes_late_changes_no_timing():
     assert late.due(10**9) == PRESSURE_IS_1_01325[-2:]
 
 
+@pytest.mark.parametrize("split", [False, True])
+def test_the_host_hears_nothing_before_the_line_said_it_would(split):
+    """The promise is kept at every event of an exchange, and it reaches past what only instruments hear."""
+    wire = MemoryWire(Line([slave(1), slave(2)], B, split=split))
+    assert wire.quiet_until_ns > 10**18  # nobody talks by himself
+    wire.received(READ_PRESSURE, 0)
+    promises = [wire.quiet_until_ns]
+    while (wake := wire.next_wake_ns) is not None:
+        if heard := wire.due(wake):
+            assert max(promises) <= wake
+        promises.append(wire.quiet_until_ns)
+        if heard and not split:
+            break
+    assert wire.quiet_until_ns > 10**18  # the other slave heard the reply, and will say nothing to it
+    assert any(promise > REPLY_AT for promise in promises[:-1])
+
+
 def test_split_each_byte_arrives_at_its_own_time():
     wire = MemoryWire(Line([slave()], B, split=True))
     wire.received(READ_PRESSURE, 0)

@@ -308,7 +308,9 @@ def test_all_errors_are_found_at_once(tmp_path):
 
 def test_a_wrong_key_does_not_hide_what_is_wrong_elsewhere(tmp_path):
     text = BOARD.replace('dialect = "modbus_rtu"\naddress = 2', 'dialect = "modbus_rtu"\nadress = 2')
-    text = text.replace('low = "4 bar absolute"', 'low = "4 kg"').replace('rate = "10 Hz"', 'rate = "2000 Hz"')
+    text = text.replace('low = "4 bar absolute"', 'low = "4 kg"').replace(
+        'rate = "10 Hz"', 'rate = "2000 Hz"'
+    )
     found = problems(tmp_path, text)
     assert set(found) == {
         "instruments.tt.address",  # missing
@@ -317,7 +319,6 @@ def test_a_wrong_key_does_not_hide_what_is_wrong_elsewhere(tmp_path):
         "lines.bus",  # no time at that rate
         "limits.low.low",
     }  # and not that tank.temperature names what had to be left out
-
 
 
 def test_a_line_that_cannot_be_polled_in_time_is_refused_with_numbers(tmp_path):

@@ -147,3 +147,11 @@ def test_the_hole_of_a_leak_lost_in_the_noise_is_bounded_by_one_sigma_more():
     hole = orifice.hole_m(Measured(-1e-5, 1e-4), Measured(0.7, 0.0), flux)
     assert hole.value == 0.0
     assert hole.sigma == pytest.approx(math.sqrt(4e-4 / (math.pi * 0.7 * flux)))
+
+
+@pytest.mark.parametrize("outside_pa", [0.0, 80e3, 95e3, 99e3])
+def test_a_gas_flow_fades_with_its_pressure_as_the_flux_does(outside_pa):
+    gas = GASES[GasName.AIR]
+    high, low = (orifice.gas_flux(p, outside_pa, 293.0, gas) for p in (100.01e3, 99.99e3))
+    expected = math.log(high / low) / math.log(100.01 / 99.99)
+    assert orifice.gas_fading(100e3, outside_pa, gas) == pytest.approx(expected, rel=1e-3)

@@ -39,6 +39,41 @@ def test_ms_22(k, warm_up_s):
     assert rig.read("leak_certainty").value > 5
 
 
+@pytest.mark.parametrize("exchange_s", [10.0, 60.0, 300.0])
+def test_ms_22_whatever_time_the_gas_takes_to_exchange_its_heat(exchange_s):
+    """The board knows 10 s to 5 min; the gas is adiabatic at first and isothermal in the end; Cd 0.61 for 0.7."""
+    rng = np.random.default_rng(round(exchange_s))
+    rig = Rig(accumulator, MS22)
+    onset_s, rates = 60.0, []
+    flow = 0.61 * math.pi / 4 * 0.8e-3**2
+    for t, p, mean_k, lost in loop(onset_s + 1200.1, 0.8e-3, onset_s, k=1.4, exchange_s=exchange_s):
+        rig.feed(t, p + rng.normal(0, 100), mean_k + rng.normal(0, 0.02))
+        age_s = round(t - onset_s, 1)
+        if age_s > 10:
+            rates.append(rig.read("leak_rate").value / (flow * math.sqrt(2 * p * 692)))
+        if age_s not in (60.0, 1200.0):
+            continue
+        gas_m3, now = 5e-3 + lost, flow * math.sqrt(2 * p / 692)
+        truth = ((gas_m3 + 44e-3 - lost) ** 1.5 - gas_m3**1.5) / (1.5 * now * math.sqrt(gas_m3))
+        hole, left = rig.read("hole"), rig.read("time_to_empty")
+        assert hole.value == pytest.approx(0.8e-3, rel=0.08 if exchange_s == 60 else 0.15)
+        assert abs(hole.value - 0.8e-3) < 2 * hole.sigma
+        assert left.value == pytest.approx(truth, rel=0.12 if exchange_s == 60 else 0.2)
+        assert abs(left.value - truth) < 2 * left.sigma
+    assert min(rates) > 0.8  # never a short window's noise, of which 2 s have 20 %
+    assert max(rates) < 1.3
+    # From second to second it is steady: what moves is the exchange of heat.
+    assert np.max(np.abs(np.diff(rates[400:]))) < 0.05
+
+
+def test_a_hole_that_grows_is_seen_within_a_minute():
+    rng = np.random.default_rng(21)
+    rig = Rig(accumulator, MS22)
+    for t, p, mean_k, _ in loop(460, hole=lambda t: 0.0 if t < 100 else 0.8e-3 if t < 400 else 1.6e-3):
+        rig.feed(t, p + rng.normal(0, 100), mean_k + rng.normal(0, 0.02))
+    assert rig.read("hole").value == pytest.approx(1.6e-3, rel=0.15)
+
+
 @pytest.mark.parametrize(
     ("phase", "lag_s", "k", "gas_follows"), [(math.pi, 60.0, 1.0, True), (0.0, 10.0, 1.2, False)]
 )

@@ -1,5 +1,7 @@
 import os
 import resource
+import shutil
+import subprocess
 import time
 
 import pytest
@@ -158,6 +160,85 @@ def test_a_full_disk_is_declared_and_nothing_recorded_is_harmed_and_it_recovers(
     sink.close()
     assert recorded(tmp_path) == b"".join(first + second)
     assert sink.dropped == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own with room for 256 KiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if (
+        os.geteuid()
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], check=False, capture_output=True
+        ).returncode
+    ):
+        pytest.skip("mounting a file system takes root")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_on_a_disk_that_is_really_full_what_is_recorded_stays_and_it_goes_on_when_there_is_room(
+    small_disk, framer
+):
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(200 << 10))
+    sink = Sink(Options(directory=small_disk / "rec", segment_size="64 KiB", keep="128 KiB"), "rig")
+    packets = [framer.frame(3, 25, 0, BIG) for _ in range(60)]  # of 84 kB, 30 or so find room
+    sink.send(packets[:10])
+    wait_until(lambda: recorded(small_disk / "rec") == b"".join(packets[:10]))
+    sink.send(packets[10:])
+    wait_until(lambda: sink.degraded)
+    assert "full" in sink.degraded or "space" in sink.degraded
+    assert sink.dropped == 0
+    so_far = recorded(small_disk / "rec")
+    assert len(so_far) % 1400 == 0
+    assert b"".join(packets).startswith(so_far)
+    ballast.unlink()
+    wait_until(lambda: not sink.degraded)
+    sink.close()
+    assert recorded(small_disk / "rec") == b"".join(packets)
+    assert sink.dropped == 0
+
+
+def test_what_a_full_disk_never_took_is_counted_as_dropped(small_disk, framer):
+    (small_disk / "ballast").write_bytes(bytes(256 << 10))
+    sink = Sink(Options(directory=small_disk), "rig")
+    sink.send([framer.frame(3, 25, 0, BIG) for _ in range(20)])
+    wait_until(lambda: sink.degraded)
+    sink.close()
+    assert sink.dropped == 20
+    assert recorded(small_disk) == b""
+
+
+def test_a_file_system_that_turns_read_only_is_declared_and_waited_for(small_disk, framer):
+    sink = Sink(Options(directory=small_disk / "rec"), "rig")
+    packets = [framer.frame(3, 25, 0, BIG) for _ in range(6)]
+    sink.send(packets[:3])
+    sink.close()  # an open file would keep it writable
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    sink = Sink(Options(directory=small_disk / "rec"), "rig")
+    sink.send(packets[3:])
+    wait_until(lambda: "Read-only" in sink.degraded)
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    wait_until(lambda: not sink.degraded)
+    sink.close()
+    assert recorded(small_disk / "rec") == b"".join(packets)
+    assert sink.dropped == 0
+
+
+def test_a_directory_deleted_under_it_is_made_anew_within_a_sync(tmp_path, framer):
+    place = tmp_path / "rec"
+    sink = Sink(Options(directory=place, sync="50 ms"), "rig")
+    sink.send(beats(framer, 5))
+    wait_until(lambda: place.exists() and recorded(place))
+    shutil.rmtree(place)
+    wait_until(lambda: "deleted" in sink.degraded)
+    later = beats(framer, 5)
+    sink.send(later)
+    wait_until(lambda: not sink.degraded and place.exists() and recorded(place))
+    sink.close()
+    assert recorded(place) == b"".join(later)
 
 
 def test_while_the_disk_fails_memory_is_bounded_and_the_oldest_are_dropped(tmp_path, framer):
