@@ -52,7 +52,6 @@ class CsvRecording:
 
     def items(self) -> Iterator[Item]:
         """See `Recording`. The monitor's clock is one period when the first row comes, whatever `time_s` is."""
-        period_ns = self._board.period_ns
         period_ns, channels = self._board.period_ns, _Channels(self._rows)
         due_ns = first_ns = last_ns = 0
         arrivals: list[Sample] = []

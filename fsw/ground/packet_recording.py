@@ -39,26 +39,6 @@ _ENTRY = np.dtype([("parameter", ">u2"), ("quality", "u1"), ("offset_ns", ">i4")
 
 
 @dataclass(slots=True)
-class _Jump:
-    """A sample packet that does not follow the one before."""
-
-    expected: int
-    counter: int
-    sequence: int
-
-
-@dataclass(slots=True)
-class _Chunk:
-    """Consecutive sample packets: whole ticks."""
-
-    jump: _Jump | None = None
-    codes: list[int] = field(default_factory=list)
-    statuses: list[int] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)  # told before it
-
-
-@dataclass(slots=True)
 class _Ticks:
     """A chunk in columns; `bounds[i]` to `bounds[i + 1]` are the entries of tick i."""
 
@@ -117,90 +97,12 @@ class PacketRecording:
                 f"the recording is of APID {apids}; {self._board.name} ({self._board.path}) has {self._board.apid}"
             )
 
-    # Bytes to chunks.
-
-    def _chunks(self) -> Iterator[_Chunk]:
-        """The sample packets of all files; a chunk ends where the next packet does not follow."""
-        chunk, expected = _Chunk(), 0
-        first = True
-        before = 0
-        for path in self.paths:
-            for found in self._packets(path, before):
-                if isinstance(found, str):
-                    if chunk.bodies:
-                        yield chunk
-                        chunk = _Chunk()
-                    chunk.remarks.append(found)
-                    continue
-                sequence, status, counter, code, body = found
-                follows = counter == expected and not (first and sequence > FRESH_SEQUENCE)
-                full = len(chunk.bodies) >= CHUNK_PACKETS and code != chunk.codes[-1]
-                if chunk.bodies and (full or not follows):
-                    yield chunk
-                    chunk = _Chunk()
-                if not follows:
-                    chunk.jump = _Jump(expected, counter, sequence)
-                chunk.codes.append(code)
-                chunk.statuses.append(status)
-                chunk.bodies.append(body)
-                expected, first = (counter + 1) % COUNTER, False
-            before += path.stat().st_size
-        if chunk.bodies or chunk.remarks:
-            yield chunk
-
-    def _packets(self, path: Path, before: int) -> Iterator[tuple[int, int, int, int, bytes] | str]:
-        """(sequence, status, counter, time code, body) of each sample packet of our APID, and what to tell."""
-        data, size = _content(path)
-        offset, apid = 0, _TELEMETRY | self._board.apid
-        unpack, crc = _HEADER.unpack_from, binascii.crc_hqx
-        while offset < size:
-            end = offset
-            if offset + frame.OVERHEAD_BYTES <= size:
-                packet_id, sequence, length, version, service, subservice, counter, _, code = unpack(
-                    data, offset
-                )
-                end = offset + length + 7
-            packet = data[offset:end]
-            if (
-                end - offset < frame.OVERHEAD_BYTES
-                or end > size
-                or packet_id & _TELEMETRY_BITS != _TELEMETRY
-                or code >> 56 != frame.P_FIELD
-                or crc(packet, 0xFFFF)
-            ):
-                offset, text = _behind_damage(path, data, offset, size)
-                yield text
-                continue
-            offset = end
-            self.position = before + offset
-            if packet_id != apid:
-                self.foreign[packet_id & _APID] = self.foreign.get(packet_id & _APID, 0) + 1
-            elif service == samples.SERVICE and subservice == samples.SUBSERVICE:
-                yield (
-                    sequence & 0x3FFF,
-                    version & 0xF,
-                    counter,
-                    code & _CODE,
-                    packet[_HEADER.size + _COUNT : -_TRAILER],
-                )
-            elif service == event.SERVICE and subservice in event.SUBSERVICES:
-                yield from self._other_limits(int.from_bytes(packet[_TABLE_CRC]))
-
-    def _other_limits(self, table_crc: int) -> Iterator[str]:
-        if table_crc != self._board.limits_crc32:
-            yield from self._once(
-                f"its alarms were judged by limits with CRC-32 {table_crc:08x}, those of {self._board.path} have "
-                f"{self._board.limits_crc32:08x}: the replay need not agree"
-            )
-
     def _once(self, text: str) -> Iterator[str]:
         if text not in self._told:
             self._told.add(text)
             yield text
 
-    # Chunks to ticks.
-
-    def _replayed(self, chunk: _Chunk) -> Iterator[Item]:
+    def _replayed(self, chunk: Chunk) -> Iterator[Item]:
         at_ns = self._last.unix_ns if self._last else None
         yield from (Remark(at_ns, text) for text in chunk.remarks)
         if not chunk.bodies:
@@ -224,7 +126,7 @@ class PacketRecording:
                 yield Start(self._origin)
         yield from self._stretch(ticks, begin, len(ticks.bounds) - 1)
 
-    def _columns(self, chunk: _Chunk) -> _Ticks:
+    def _columns(self, chunk: Chunk) -> _Ticks:
         entries = np.frombuffer(b"".join(chunk.bodies), _ENTRY)
         counts = np.array([len(body) for body in chunk.bodies]) // _ENTRY.itemsize
         codes = np.array(chunk.codes, np.int64)
@@ -246,7 +148,7 @@ class PacketRecording:
         self._packets_a_tick = len(chunk.codes) / first.size
         return _Ticks(unix_ns, now_ns, statuses, bounds.tolist(), entries, tick_of_entry, timed)
 
-    def _starts(self, chunk: _Chunk, ticks: _Ticks) -> list[tuple[int, list[str], bool]]:
+    def _starts(self, chunk: Chunk, ticks: _Ticks) -> list[tuple[int, list[str], bool]]:
         """(tick, what to tell, whether another process begins) wherever time or counters do not go on."""
         found: list[tuple[int, list[str], bool]] = []
         now_ns, jump = int(ticks.now_ns[0]), chunk.jump
@@ -263,7 +165,7 @@ class PacketRecording:
             found.append((back, ["time goes back: replayed from here by a monitor without memory"], True))
         return found
 
-    def _judged(self, jump: _Jump | None, now_ns: int, last: Tick) -> tuple[list[str], bool]:
+    def _judged(self, jump: Jump | None, now_ns: int, last: Tick) -> tuple[list[str], bool]:
         """A loss on the way to the disk, or another process? A loss lasts as long as what is missing takes."""
         gap_s = (now_ns - last.now_ns) / NS_PER_S
         if jump is not None and now_ns > last.now_ns:
@@ -316,30 +218,3 @@ def _common_origin(ticks: _Ticks, index: int) -> int:
     return int(np.bitwise_and.reduce(ticks.entries["quality"][low:high])) & _ORIGIN if high > low else 0
 
 
-def _segments(path: Path) -> list[Path]:
-    return sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
-
-
-def _content(path: Path) -> tuple[bytes | mmap.mmap, int]:
-    with path.open("rb") as file:
-        try:
-            data: bytes | mmap.mmap = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (ValueError, OSError):  # empty, or a pipe
-            data = file.read()
-    return data, len(data)
-
-
-def _behind_damage(path: Path, data: Any, offset: int, size: int) -> tuple[int, str]:
-    """Where the next packet may begin, and what lies before it."""
-    end, torn = offset, False
-    while end < size:
-        stretch = next(frame.split(data[end : end + LOOK_BYTES]))
-        if stretch.frame is not None:
-            break
-        torn = stretch.torn and end + len(stretch.data) >= size
-        whole_window = len(stretch.data) == LOOK_BYTES
-        # A packet may begin in one window and end in the next.
-        end += len(stretch.data) - (frame.MAX_PACKET_BYTES if whole_window else 0)
-    end = min(end, size)
-    what = "are an unfinished packet" if torn else "are no packet and were passed over"
-    return end, f"{path}: {end - offset} bytes at offset {offset} {what}"
