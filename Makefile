@@ -4,10 +4,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTHON_FILES := fsw hil tests bench csrc/build_core.py setup.py
 
-.PHONY: help demo test check setup format lint types layers ctest pytest bench wheel clean
+.PHONY: help demo test check setup format lint types layers ctest pytest bench wheel wheel-check clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 demo: $(READY)  ## a 0.8 mm hole in a coolant loop, found live (about 90 s)
 	$(BIN)/hil demo
@@ -45,6 +45,9 @@ bench: $(READY)  ## ratios against named peers, measured side by side
 
 wheel: $(READY)  ## dist/*.whl
 	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
+
+wheel-check:  ## the wheel works in an empty virtual environment (a few minutes)
+	tests/check_wheel.sh
 
 clean:
 	rm -rf build dist csrc/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
