@@ -11,6 +11,7 @@ MODULES = (  # in dependency order; `<module>.h` and, where there is one, `<modu
     "ull_table",
     "ull_hampel",
     "ull_slope",
+    "ull_noise",
     "ull_detector",
     "ull_channel",
     "ull_limits",

@@ -26,7 +26,7 @@
 #define ULL_DETECTOR_PLACES 2     /* hypotheses in an octave of age: a power of 2 */
 #define ULL_DETECTOR_LEVELS 14    /* octaves of age above: 4 million samples */
 #define ULL_DETECTOR_MEMORIES 5   /* lengths of baseline, each 8 times the one before */
-#define ULL_DETECTOR_LAG_MIN 4    /* samples: below, one spike would be a leak */
+#define ULL_DETECTOR_LAG_MIN 8    /* samples: below, one spike would be a leak */
 
 typedef struct {
     int64_t interval_ns;   /* nominal: the unit of phi; 1 to 10^15 */
@@ -106,7 +106,8 @@ ull_status ull_detector_init(ull_detector *detector, const ull_detector_settings
 /* Forget every sample; the settings stay. */
 void ull_detector_restart(ull_detector *detector);
 
-/* Take a sample. Not taken: ULL_ORDER, time_ns not later than the last; ULL_ARGUMENT, value not finite. */
+/* Take a sample. Not taken: ULL_ORDER, time_ns not later than the last; ULL_ARGUMENT, value not finite or 10^12 sigma
+ * from the first one. */
 ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double value);
 
 /* Certainty alone: what an alarm needs at each sample. 0 before there is anything to judge. */

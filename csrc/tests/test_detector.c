@@ -34,13 +34,15 @@ static long double z2(size_t born, size_t now) {
 
 /* 2 (h - penalty): as documented, in words other than those of the code. */
 static double bound(double h, size_t lag) {
-    const double knee = 1024.0, n = (double)lag;
-    return n <= knee ? 2 * (h - 0.9 * log(n)) : 2 * (h - 0.9 * log(knee) - 0.6 * log(n / knee));
+    const double n = (double)lag;
+    if (n <= 128) return 2 * (h - 0.88 * log(n));
+    if (n <= 1024) return 2 * (h - 0.88 * log(128) - 1.15 * log(n / 128));
+    return 2 * (h - 0.88 * log(128) - 1.15 * log(8) - 0.2 * log(n / 1024));
 }
 
 static int lives(size_t born, size_t now) {
     const size_t lag = now - born;
-    if (born % 4 || lag < 4 || lag > (size_t)256 << LEVELS) return 0;
+    if (born % 4 || lag < 8 || lag > (size_t)256 << LEVELS) return 0;
     return born == 0 || lag <= 4 * (born & (~born + 1)); /* 4 times the largest power of 2 in it */
 }
 

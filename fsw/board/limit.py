@@ -17,6 +17,9 @@ LEVELS: tuple[Level, ...] = ("low_low", "low", "high", "high_high")
 DEFAULT_SEVERITY: dict[Level, int] = {"low_low": 3, "low": 2, "high": 2, "high_high": 3}
 COMPANION_SEVERITY = 3
 LEAK_SEVERITY = 4
+# A leak just found is near the threshold: the evidence must be gone, and for a while, before it is taken back.
+LEAK_RETURNS_BELOW = 0.5
+LEAK_RETURNS_AFTER_NS = 10_000_000_000
 KEYS = {  # a limit's field -> the key it is written with, where they differ
     "n": "votes",
     "m": "votes",
@@ -173,7 +176,9 @@ def _of_vessels(vessels: Sequence[VesselSpec], directory: Directory) -> Iterator
             "check": Check.LIMIT,
             "high": 1.0,
             "severity": (LEAK_SEVERITY,) * 4,
+            "deadband": 1.0 - LEAK_RETURNS_BELOW,
             "off_n": 3,
+            "off_delay_ns": LEAK_RETURNS_AFTER_NS,
             "report_row": directory.row(f"{name}.leak_rate"),
             "report_limit": vessel.model.zero_leak_kg_per_s,
             "text": f"{name} is leaking",

@@ -4,7 +4,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +26,7 @@ from fsw.quantity import parse
 
 NS_PER_S = 1_000_000_000
 UNREADABLE, WRONG = 1, 2  # exit codes
+PIPE_WIDTH = 200  # of tables that no terminal bounds
 BAR_ITEMS = 1000  # ticks between two looks at the bar
 EXAMPLES = """\b
 Examples:
@@ -131,7 +132,8 @@ class _Command:
         self._json = as_json
         self._every_ns = every_ns
         self._span_ns = span_ns
-        self._console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+        width = None if sys.stdout.isatty() else PIPE_WIDTH
+        self._console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
         self._errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def run(self, other: Board | None, out: BinaryIO | None) -> None:
@@ -154,15 +156,15 @@ class _Command:
         teller, tally = Teller(board, recording.dated), Tally()
         write = None if out is None else out.writelines
         replay = Replay(board, self._every_ns if aloud else None, write)
-        items = _watched(recording, label, self._errors)
-        for found in replay.run(items, *self._span_ns):
-            if isinstance(found, Reported):
-                tally.add(found, teller)
-            if isinstance(found, Remark):
-                if board is self._board:
-                    self._errors.print(teller.text(found)[0], style="magenta")
-            elif aloud:
-                self._show(found, teller)
+        with contextlib.closing(_watched(recording, label, self._errors)) as items:
+            for found in replay.run(items, *self._span_ns):
+                if isinstance(found, Reported):
+                    tally.add(found, teller)
+                if isinstance(found, Remark):
+                    if board is self._board:
+                        self._errors.print(teller.text(found)[0], style="magenta")
+                elif aloud:
+                    self._show(found, teller)
         if not replay.ticks:
             raise RecordingError("nothing was recorded between --from and --to")
         return tally, replay, teller
@@ -191,7 +193,7 @@ class _Command:
         for name, count in tally.counts.items():
             still = "" if count.since_ns is None else "still is"
             active = f"{count.up_to(replay.last_ns) / NS_PER_S:.1f} s"
-            grid.add_row(name, str(count.raises), teller.time_text(count.first_ns), active, still)
+            grid.add_row(name, str(count.raises), teller.short_time(count.first_ns), active, still)
         return grid
 
     def _compare(self, before: Tally, after: Tally, teller: Teller, other: Board, last_ns: int) -> None:
@@ -205,10 +207,11 @@ class _Command:
                 click.echo(json.dumps({"type": "comparison", "alarm": name, **sides}))
             return
         title = f"before: {self._board.path}; after: {other.path}"
-        grid = Grid("alarm", title=title, title_justify="left", box=None)
+        grid = Grid(title=title, title_justify="left", box=None)
+        grid.add_column("alarm", overflow="fold")
         for side in ("before", "after"):
             for column in ("raised", "first", "active"):
-                grid.add_column(f"{column} {side}", justify="right")
+                grid.add_column(f"{column} {side}", justify="right", overflow="fold")
         for name in found:
             grid.add_row(name, *_side(before, name, teller, last_ns), *_side(after, name, teller, last_ns))
         self._console.print(grid if found else f"{title}\nno alarms with either")
@@ -218,7 +221,7 @@ def _side(tally: Tally, name: str, teller: Teller, last_ns: int) -> tuple[str, s
     count = tally.counts.get(name)
     if count is None:
         return "-", "-", "-"
-    return str(count.raises), teller.time_text(count.first_ns), f"{count.up_to(last_ns) / NS_PER_S:.1f} s"
+    return str(count.raises), teller.short_time(count.first_ns), f"{count.up_to(last_ns) / NS_PER_S:.1f} s"
 
 
 def _load(board: str) -> Board:
@@ -233,7 +236,7 @@ def _rows(board: Board) -> dict[str, int]:
     return {each.name: row for row, each in enumerate(board.parameters)}
 
 
-def _watched(recording: Recording, label: str, errors: Console) -> Iterator[Item]:
+def _watched(recording: Recording, label: str, errors: Console) -> Generator[Item, None, None]:
     """The recording's items, with a bar on a terminal."""
     if not errors.is_terminal:
         yield from recording.items()

@@ -57,6 +57,11 @@ class Teller:
             return "-"
         return time_text(unix_ns) if self._dated else f"{unix_ns / NS_PER_S:.3f} s"
 
+    def short_time(self, unix_ns: int | None) -> str:
+        """The same to the second, for tables."""
+        text = self.time_text(unix_ns)
+        return f"{text[:19]}Z" if self._dated and unix_ns is not None else text
+
     def json(self, found: Found) -> list[Json]:
         """The objects, one a line; what is not known is null."""
         match found:

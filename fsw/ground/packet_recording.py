@@ -4,11 +4,9 @@ Read in chunks of many ticks, so that numpy does the arithmetic. A tick is all s
 its sample `executive.time` gives the exact instant on the monotonic clock. Damage, losses and restarts are told.
 """
 
-import binascii
 import itertools
-import mmap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +14,13 @@ import numpy as np
 
 from fsw.arrivals import Arrivals, Columns
 from fsw.board.board import Board
+from fsw.ground.packet_files import COUNTER, FRESH_SEQUENCE, Chunk, Jump, PacketFiles
 from fsw.ground.recording import NS_PER_S, Item, RecordingError, Remark, Start, Tick, WrongBoardError
-from fsw.packets import event, frame, samples
-from fsw.packets.field import layout
 
-SUFFIX = ".tm"
-CHUNK_PACKETS = 2048
-LOOK_BYTES = 1 << 16  # looked at at once for the next packet behind damage
-COUNTER = 1 << 16  # of packets of one kind
 LEAST_SLACK, SLACK = 2, 0.05  # a tick may be missed here and there where packets were lost
-FRESH_SEQUENCE = 64  # packets that a first tick sends at most, in practice
+IDS = 1 << 16
 
-_HEADER = layout(frame.HEADER)
-_APID = 0x7FF
-_TELEMETRY, _TELEMETRY_BITS = 0x0800, 0xF800
-_ORIGIN, _TRUST = 0xF0, 0x0F
-_CODE = 0xFF_FFFF_FFFF_FFFF
-_COUNT = layout([samples.COUNT]).size
-_TRAILER = layout([frame.TRAILER]).size
-_TABLE_CRC = slice(-_TRAILER - 4, -_TRAILER)
+_ORIGIN = 0xF0  # of a quality
 _ENTRY = np.dtype([("parameter", ">u2"), ("quality", "u1"), ("offset_ns", ">i4"), ("value", ">f8")])
 
 
@@ -58,16 +44,14 @@ class PacketRecording:
 
     def __init__(self, paths: Sequence[Path], board: Board, rows: Mapping[str, int] | None = None) -> None:
         """`board` recorded it; `rows` are those of the monitor that is to judge it (default: the same board)."""
-        self.paths = [each for path in paths for each in _segments(path)]
-        self.size = sum(path.stat().st_size for path in self.paths)
-        self.position = 0
-        self.foreign: dict[int, int] = {}  # APIDs that are not the board's: packets
+        self._files = PacketFiles(paths, board)
+        self.size = self._files.size
         self._board = board
         wanted = {each.name: row for row, each in enumerate(board.parameters)} if rows is None else rows
-        self._row_of_id = np.full(1 << 16, -1, np.int64)
+        self._row_of_id = np.full(IDS, -1, np.int64)
         for parameter in board.parameters:
             self._row_of_id[parameter.id] = wanted.get(parameter.name, -1)
-        self._known_id = np.zeros(1 << 16, bool)
+        self._known_id = np.zeros(IDS, bool)
         self._known_id[[parameter.id for parameter in board.parameters]] = True
         self._time_id = next(each.id for each in board.parameters if each.name == "executive.time")
         self._told: set[str] = set()
@@ -75,29 +59,36 @@ class PacketRecording:
         self._origin = 0
         self._packets_a_tick = 1.0
 
+    @property
+    def position(self) -> int:
+        """See `Recording`."""
+        return self._files.position
+
     def items(self) -> Iterator[Item]:
         """See `Recording`."""
-        for chunk in self._chunks():
+        for chunk in self._files.chunks():
             yield from self._replayed(chunk)
         if self._last is None:
-            self._demand_ours()
-            raise RecordingError(
-                f"{self.paths[0] if self.paths else 'nothing'}: no sample packets, TM[129,130], in it: "
-                "a recorder writes them; another sink does with `samples = true` or --samples"
-            )
-        for apid, count in self.foreign.items():
-            yield Remark(
-                None, f"{count} packets of APID {apid} passed over; {self._board.name} is {self._board.apid}"
-            )
+            raise self._nothing()
+        for apid, count in self._files.foreign.items():
+            text = f"{count} packets of APID {apid} passed over; {self._board.name} has {self._board.apid}"
+            yield Remark(None, text)
 
-    def _demand_ours(self) -> None:
-        if self.foreign:
-            apids = ", ".join(map(str, self.foreign))
-            raise WrongBoardError(
+    def _nothing(self) -> ValueError:
+        """Why there is nothing to replay."""
+        if self._files.foreign:
+            apids = ", ".join(map(str, self._files.foreign))
+            return WrongBoardError(
                 f"the recording is of APID {apids}; {self._board.name} ({self._board.path}) has {self._board.apid}"
             )
+        first = self._files.paths[0] if self._files.paths else "an empty folder"
+        return RecordingError(
+            f"{first}: no sample packets, TM[129,130], in it: a recorder writes them; another sink does with"
+            " `samples = true` or --samples"
+        )
 
     def _once(self, text: str) -> Iterator[str]:
+        """The text, unless it was told before."""
         if text not in self._told:
             self._told.add(text)
             yield text
@@ -216,5 +207,3 @@ def _common_origin(ticks: _Ticks, index: int) -> int:
     """What marks every sample of a tick was put there by the telemetry, and will be again."""
     low, high = ticks.bounds[index], ticks.bounds[index + 1]
     return int(np.bitwise_and.reduce(ticks.entries["quality"][low:high])) & _ORIGIN if high > low else 0
-
-

@@ -43,9 +43,17 @@ Item = Tick | Start | Mark | Remark
 class Recording(Protocol):
     """Something to replay."""
 
-    size: int  # bytes in all
-    position: int  # bytes read so far
-    dated: bool  # its times count from 1970 and are shown as dates
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+
+    @property
+    def position(self) -> int:
+        """Bytes read so far."""
+
+    @property
+    def dated(self) -> bool:
+        """Its times count from 1970 and are shown as dates."""
 
     def items(self) -> Iterator[Item]:
         """A Start, then the rest in order of time. RecordingError when it cannot be read."""

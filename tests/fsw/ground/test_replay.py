@@ -216,7 +216,7 @@ def test_a_replay_of_a_replay_is_the_same(board: Board, tmp_path: Path) -> None:
 def test_chunks_leave_no_trace(board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path / "run.tm", record(board))
     whole, _ = replayed(board, path)
-    monkeypatch.setattr("fsw.ground.packet_recording.CHUNK_PACKETS", 7)
+    monkeypatch.setattr("fsw.ground.packet_files.CHUNK_PACKETS", 7)
     assert replayed(board, path)[0] == whole
 
 
@@ -287,7 +287,8 @@ def test_a_torn_end_is_told(board: Board, tmp_path: Path) -> None:
     assert "unfinished packet" in told[0]
 
 
-@pytest.mark.parametrize("second_start_s", [4321 + 25, 10])  # the program again; the machine again
+# The program again; the machine again; the program, when a counter of lost packets would have wrapped round to 0.
+@pytest.mark.parametrize("second_start_s", [4321 + 25, 10, 4321 + 6554])
 def test_a_restart_is_told_and_forgets(board: Board, tmp_path: Path, second_start_s: int) -> None:
     first, second = record(board, 200), record(board, 300, second_start_s * SECOND)
     again, told = replayed(board, save(tmp_path / "run.tm", [*first, *second]))

@@ -1,0 +1,105 @@
+#include "ull_noise.h"
+
+#include <math.h>
+
+static const double CLIP = 25.0; /* a batch this many times the mean is an event, not noise */
+static const double PHI_MAX = 0.99;
+
+ull_status ull_noise_init(ull_noise *noise, double memory) {
+    if (!noise || !(memory >= 16.0 && memory <= 1e9)) return ULL_ARGUMENT;
+    *noise = (ull_noise){.memory = memory};
+    return ULL_OK;
+}
+
+void ull_noise_pause(ull_noise *noise) { noise->seen = 0; }
+
+/* West's weighted update of means and covariance; the weights fade. */
+static void learn(ull_noise *n, double near, double far) {
+    const double mean = n->mean_near + n->mean_far;
+    n->batches++;
+    if (n->batches > ULL_NOISE_BATCHES && near + far > CLIP * mean) return;
+    const double keep = 1.0 - 1.0 / n->memory;
+    n->weight = keep * n->weight + 1.0;
+    n->weight_square = keep * keep * n->weight_square + 1.0;
+    const double gain = 1.0 / n->weight, rest = 1.0 - gain;
+    const double d_near = near - n->mean_near, d_far = far - n->mean_far;
+    n->mean_near += gain * d_near;
+    n->mean_far += gain * d_far;
+    n->var_near = rest * (n->var_near + gain * d_near * d_near);
+    n->var_far = rest * (n->var_far + gain * d_far * d_far);
+    n->cov = rest * (n->cov + gain * d_near * d_far);
+}
+
+ull_status ull_noise_push(ull_noise *noise, double value) {
+    ull_noise *n = noise;
+    if (!isfinite(value)) {
+        ull_noise_pause(n);
+        return ULL_ARGUMENT;
+    }
+    const size_t place = (size_t)(n->seen % ULL_NOISE_FAR);
+    if (n->seen > 0) {
+        const double near = value - n->ring[(place + ULL_NOISE_FAR - 1) % ULL_NOISE_FAR];
+        n->near += near * near;
+        n->near_count++;
+    }
+    if (n->seen >= ULL_NOISE_FAR) {
+        const double far = value - n->ring[place];
+        n->far += far * far;
+        n->far_count++;
+    }
+    n->ring[place] = value;
+    n->seen++;
+    if (n->far_count == ULL_NOISE_BATCH) {
+        learn(n, n->near / (2.0 * n->near_count), n->far / (2.0 * n->far_count));
+        n->near = n->far = 0.0;
+        n->near_count = n->far_count = 0;
+    }
+    return ULL_OK;
+}
+
+ull_status ull_noise_run(ull_noise *noise, const double *value, size_t count) {
+    ull_status answer = ULL_OK;
+    for (size_t i = 0; i < count; i++) {
+        const ull_status each = ull_noise_push(noise, value[i]);
+        if (answer == ULL_OK) answer = each;
+    }
+    return answer;
+}
+
+void ull_noise_result(const ull_noise *noise, ull_noise_estimate *estimate) {
+    const ull_noise *n = noise;
+    *estimate = (ull_noise_estimate){.sigma = NAN,
+                                     .phi = NAN,
+                                     .sigma_long_run = NAN,
+                                     .error_sigma = NAN,
+                                     .error_phi = NAN,
+                                     .error_long_run = NAN,
+                                     .batches = n->batches};
+    if (n->batches < ULL_NOISE_BATCHES || n->mean_near <= 0.0) return;
+    /* near = s^2 (1 - phi), far = s^2 (1 - phi^16): fixed point, which contracts by 16 phi^15 (1 - phi) < 0.6. */
+    const double ratio = n->mean_near / n->mean_far;
+    double gone = 1.0, phi = 0.0;
+    for (int i = 0; i < 40; i++) {
+        phi = fmin(fmax(1.0 - ratio * gone, 0.0), PHI_MAX);
+        gone = 1.0 - pow(phi, ULL_NOISE_FAR);
+    }
+    const double variance = n->mean_far / gone;
+    const double sigma = sqrt(variance);
+    const double odds = (1.0 + phi) / (1.0 - phi);
+    /* Errors by the delta method, phi^16 neglected: of near and far as shares of themselves. */
+    const double share = n->weight_square / (n->weight * n->weight);
+    const double near = share * n->var_near / (n->mean_near * n->mean_near);
+    const double far = share * n->var_far / (n->mean_far * n->mean_far);
+    const double both = share * n->cov / (n->mean_near * n->mean_far);
+    const double q = 1.0 - phi;
+    /* S = s^2 (2 - q) / q with q = near / far: d ln S = (1 + 2 / (2 - q)) d ln far - 2 / (2 - q) d ln near. */
+    const double k = 2.0 / (2.0 - q);
+    estimate->sigma = sigma;
+    estimate->phi = phi;
+    estimate->sigma_long_run = sigma * sqrt(odds);
+    estimate->error_sigma = 0.5 * sigma * sqrt(far);
+    estimate->error_phi = q * sqrt(fmax(near + far - 2.0 * both, 0.0));
+    estimate->error_long_run =
+        0.5 * estimate->sigma_long_run *
+        sqrt(fmax((1.0 + k) * (1.0 + k) * far + k * k * near - 2.0 * k * (1.0 + k) * both, 0.0));
+}
