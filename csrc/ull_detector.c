@@ -14,12 +14,12 @@ enum {
 };
 _Static_assert(ULL_DETECTOR_SLOTS == YOUNG + PLACES && ULL_DETECTOR_DENSE == PLACES << RANK_OLD, "ranks and slots agree");
 
-/* The threshold falls with the lag n, by so much for each ln n: nearly equal shares of false alarms for the octaves
- * up to n = 128, somewhat more from there to 1024, where the baseline costs most, and less and less for those above,
- * however many. docs/leak-models.md */
-static const double PENALTY_SHORT = 0.88, PENALTY = 1.15, PENALTY_OLD = 0.2;
+/* The threshold falls with the lag n, by so much for each ln n: nearly equal shares of false alarms for the octaves up
+ * to n = 128, somewhat more to 512, where the baseline begins to cost, and less and less for those above, however many.
+ * docs/leak-models.md */
+static const double PENALTY_SHORT = 0.88, PENALTY = 1.5, PENALTY_OLD = 0.25;
 static const double LAG_SHORT = 128.0;
-enum { KNEE_LEVEL = 2 }; /* lag ULL_DETECTOR_DENSE * 2^KNEE_LEVEL */
+enum { KNEE_LEVEL = 1 }; /* lag ULL_DETECTOR_DENSE * 2^KNEE_LEVEL */
 static const double BOUND_MIN = 4.0;    /* z = 2: a lag as long as the interval between false alarms has no say */
 static const double NO_BOUND = 1e300;
 static const double LN_2 = 0.69314718055994530942;
@@ -29,11 +29,11 @@ static const double FAR_SIGMA = 1e12; /* a double still tells 1e-4 sigma apart t
 
 static const ull_detector_sums NOTHING = {0};
 
-/* Through the intervals simulated at h = 10.6, 13.2 and 15.8 (8.84e3, 8.51e4, 8.73e5 samples; 4000, 1000, 650 alarms).
+/* Through the intervals simulated at h = 10.6, 13.2 and 15.8 (8.52e3, 8.01e4, 8.17e5 samples; 4000, 1000, 800 alarms).
  * The slope falls slowly towards 1, so beyond them it is careful. */
 double ull_detector_threshold(double interval) {
     if (isnan(interval)) return interval;
-    return 1.13 * log(fmin(fmax(interval, 1e3), 1e12)) + 0.34;
+    return 1.13 * log(fmin(fmax(interval, 1e3), 1e12)) + 0.40;
 }
 
 /* Later minus earlier without signed overflow, whatever the two are. */

@@ -5,7 +5,7 @@
  * was then (so a leak is never learned away) and the sums of its own fit. Two hypotheses are kept for each octave of
  * age. docs/leak-models.md derives statistic and threshold.
  *
- * Memory   The caller owns the struct, 12 kB, whatever the lags; nothing is allocated.
+ * Memory   The caller owns the struct, 10 kB, whatever the lags; nothing is allocated.
  * Cost     push: 12 fits at each sample, and 2 more shared by all older hypotheses: those of age n take samples
  *          in blocks of n / 256 to n / 128 and are judged as often. result: a few microseconds.
  * Drift    No sum outlives its hypothesis, none is subtracted from: the error does not grow with the pushes.
@@ -23,10 +23,10 @@
 
 #define ULL_DETECTOR_SLOTS 12     /* hypotheses of up to ULL_DETECTOR_DENSE samples, which take each sample */
 #define ULL_DETECTOR_DENSE 256    /* samples */
-#define ULL_DETECTOR_PLACES 2     /* hypotheses in an octave of age: a power of 2 */
+#define ULL_DETECTOR_PLACES 2    /* hypotheses in an octave of age: a power of 2 */
 #define ULL_DETECTOR_LEVELS 14    /* octaves of age above: 4 million samples */
 #define ULL_DETECTOR_MEMORIES 5   /* lengths of baseline, each 8 times the one before */
-#define ULL_DETECTOR_LAG_MIN 8    /* samples: below, one spike would be a leak */
+#define ULL_DETECTOR_LAG_MIN 8    /* samples: below, a spike would be a leak */
 
 typedef struct {
     int64_t interval_ns;   /* nominal: the unit of phi; 1 to 10^15 */
@@ -72,7 +72,7 @@ typedef struct {
     double g0[ULL_DETECTOR_SLOTS], g1[ULL_DETECTOR_SLOTS], g2[ULL_DETECTOR_SLOTS];
     double time[ULL_DETECTOR_SLOTS], level[ULL_DETECTOR_SLOTS], variance[ULL_DETECTOR_SLOTS];
     uint32_t age[ULL_DETECTOR_SLOTS]; /* samples */
-    ull_detector_baseline young[ULL_DETECTOR_PLACES][ULL_DETECTOR_MEMORIES];          /* of the last two slots: they may grow old */
+    ull_detector_baseline young[ULL_DETECTOR_PLACES][ULL_DETECTOR_MEMORIES]; /* of the last two slots: they may grow old */
     ull_detector_hypothesis old[ULL_DETECTOR_LEVELS + 1][ULL_DETECTOR_PLACES];      /* [0] is not used */
     ull_detector_sums block[ULL_DETECTOR_LEVELS + 1];               /* what old[s] has not taken yet */
     ull_detector_baseline baseline[ULL_DETECTOR_MEMORIES];
@@ -96,8 +96,8 @@ typedef struct {
     uint64_t lag;            /* samples since the onset of the best hypothesis */
 } ull_detector_verdict;
 
-/* h such that independent Gaussian noise alarms once in `interval` samples on the mean; 10^3 to 10^12, beyond is
- * clamped; NaN for NaN. For AR(1) noise, too. */
+/* h such that Gaussian noise, white or AR(1), alarms once in `interval` samples on the mean; 10^3 to 10^12, beyond is
+ * clamped; NaN for NaN. */
 double ull_detector_threshold(double interval);
 
 /* Begin empty. ULL_ARGUMENT: null, a setting outside its bounds. */

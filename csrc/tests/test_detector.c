@@ -36,8 +36,8 @@ static long double z2(size_t born, size_t now) {
 static double bound(double h, size_t lag) {
     const double n = (double)lag;
     if (n <= 128) return 2 * (h - 0.88 * log(n));
-    if (n <= 1024) return 2 * (h - 0.88 * log(128) - 1.15 * log(n / 128));
-    return 2 * (h - 0.88 * log(128) - 1.15 * log(8) - 0.2 * log(n / 1024));
+    if (n <= 512) return 2 * (h - 0.88 * log(128) - 1.5 * log(n / 128));
+    return 2 * (h - 0.88 * log(128) - 1.5 * log(4) - 0.25 * log(n / 512));
 }
 
 static int lives(size_t born, size_t now) {
