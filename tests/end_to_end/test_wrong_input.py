@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fsw.board.load import load, shipped
+from fsw.board.load import shipped
 from fsw.cli import main as fsw_main
 from hil.cli import main as hil_main
 from hil.scenario import find
@@ -70,7 +70,7 @@ def test_a_name_of_nothing_is_refused(main: object, command: str, name: str) -> 
 def test_a_file_that_may_not_be_read_is_refused(
     tmp_path: Path, main: object, command: str, closed: str
 ) -> None:
-    load("bench_rig")  # what is imported late is imported now
+    refused(main, command, "nowhere.toml")  # what is imported late is imported now, while it may be read
     path = tmp_path / "rig.toml"
     path.write_text(shipped()["bench_rig"].read_text())
     for folder in (tmp_path, *tmp_path.parents[:2]):
@@ -87,7 +87,7 @@ def test_a_file_that_may_not_be_read_is_refused(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not")
 def test_ids_that_cannot_be_written_are_said_so_and_the_board_is_shown(tmp_path: Path) -> None:
-    load("bench_rig")
+    CliRunner().invoke(fsw_main, ["check", "bench_rig"])  # what is imported late is imported now
     path = tmp_path / "rig.toml"
     path.write_text(shipped()["bench_rig"].read_text())
     for folder in (tmp_path, *tmp_path.parents[:2]):
