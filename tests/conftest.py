@@ -1,4 +1,4 @@
-"""What several test folders share: a null-modem cable between two pseudo-terminals."""
+"""What the test folders share: hypothesis without a stop-watch, and a null-modem cable between two pseudo-terminals."""
 
 import os
 import pty
@@ -8,6 +8,11 @@ import tty
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no defect, and CI is to say the same twice; at a desk each run tries other examples.
+settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("here")
 
 
 @pytest.fixture
