@@ -43,15 +43,23 @@ static int can_step(const ull_channel_settings *settings, int64_t from_ns, doubl
 static int is_plausible(ull_channel *channel, int64_t time_ns, double value) {
     const ull_channel_settings *settings = &channel->settings;
     if (!channel->has_accepted) return 1;
+    const int distrusted = channel->strange >= ULL_CHANNEL_STRANGE;
     const int reachable = can_step(settings, channel->accepted_ns, channel->accepted, time_ns, value);
-    if (reachable && gap_ns(time_ns, channel->accepted_ns) < (uint64_t)settings->max_age_ns) return 1;
-
+    const int recent = gap_ns(time_ns, channel->accepted_ns) < (uint64_t)settings->max_age_ns;
+    if (reachable && recent && !distrusted) {
+        if (channel->strange > 0) channel->strange--;
+        return 1;
+    }
     const int agrees =
         channel->odd_run > 0 && can_step(settings, channel->odd_ns, channel->odd, time_ns, value);
+    if (channel->odd_run > 0 && !agrees && channel->strange < 2 * ULL_CHANNEL_STRANGE) channel->strange++;
     channel->odd_run = agrees ? channel->odd_run + 1 : 1;
     channel->odd_ns = time_ns;
     channel->odd = value;
-    if (channel->odd_run < ULL_CHANNEL_AGREE) return 0;
+    const unsigned needed =
+        channel->strange >= ULL_CHANNEL_STRANGE ? ULL_CHANNEL_AGREE_AGAIN : ULL_CHANNEL_AGREE;
+    if (channel->odd_run < needed) return 0;
+    channel->strange = 0;
     if (!reachable) {
         ull_hampel_clear(&channel->hampel);
         ull_slope_clear(&channel->rate);
@@ -59,9 +67,8 @@ static int is_plausible(ull_channel *channel, int64_t time_ns, double value) {
     return 1;
 }
 
-static int is_in_range(const ull_channel_settings *settings, double value, unsigned quality) {
-    return (quality & (ULL_GOOD | ULL_UNCERTAIN)) && !(quality & (ULL_BAD | ULL_STALE)) && isfinite(value) &&
-           value >= settings->low && value <= settings->high;
+static int is_measured(double value, unsigned quality) {
+    return (quality & (ULL_GOOD | ULL_UNCERTAIN)) && !(quality & (ULL_BAD | ULL_STALE)) && isfinite(value);
 }
 
 static void refuse(ull_channel *channel, const ull_table *table, int64_t time_ns, unsigned source) {
@@ -103,10 +110,16 @@ static ull_status judge(ull_channel *channel, const ull_table *table, int64_t ti
                         unsigned quality) {
     if (time_ns <= channel->newest_ns) return ULL_ORDER;
     channel->newest_ns = time_ns;
-    if (!is_in_range(&channel->settings, value, quality)) {
+    channel->fault = 0;
+    if (!is_measured(value, quality)) {
         channel->odd_run = 0; /* what is not a value agrees with nothing */
         refuse(channel, table, time_ns, quality & ULL_SOURCE);
+    } else if (value < channel->settings.low || value > channel->settings.high) {
+        channel->odd_run = 0;
+        channel->fault = ULL_FAULT_OUT_OF_RANGE;
+        refuse(channel, table, time_ns, quality & ULL_SOURCE);
     } else if (!is_plausible(channel, time_ns, value)) {
+        channel->fault = ULL_FAULT_IMPLAUSIBLE;
         refuse(channel, table, time_ns, quality & ULL_SOURCE);
     } else {
         channel->odd_run = 0;
@@ -144,6 +157,11 @@ ull_status ull_channel_push_many(ull_channel *channels, size_t channel_count, co
     }
     for (size_t i = 0; i < channel_count; i++) {
         const ull_channel_settings *settings = &channels[i].settings;
+        if (channels[i].fault && settings->fault_row < table->rows) { /* after what the bus had to say of it */
+            const unsigned source = table->quality[settings->row] & ULL_SOURCE;
+            put(table, settings->fault_row, channels[i].fault, NAN, channels[i].newest_ns, ULL_GOOD | source);
+            channels[i].fault = 0;
+        }
         age(table, settings->raw_row, now_ns, settings->max_age_ns);
         age(table, settings->row, now_ns, settings->max_age_ns);
         age(table, settings->rate_row, now_ns, settings->max_age_ns);

@@ -5,9 +5,12 @@
  *   2. A step beyond max_rate * dt + 6 sigma_min from the last accepted sample, or no accepted sample for
  *      max_age: BAD, until the third in a row that agrees with the one before it. If it is a step (a refill,
  *      a gross leak), despiking and rate begin afresh. The very first sample is believed.
+ *      Garbage agrees with itself by chance: after three samples that agreed with nothing it takes ten in a row,
+ *      also for what could be reached.
  *   3. An outlier of the Hampel filter: UNCERTAIN, and the median instead.
  *   4. Else accepted as it is, without lag. Only accepted samples enter the rate.
  * The rate cannot be told (no value, UNCERTAIN) until its samples span half of its window or fill its ring.
+ * What 1 and 2 refuse for its value also sets the instrument's fault row, for as long as it is not written anew.
  * A BAD row has neither value nor sigma. A sample's source bits (ULL_SOURCE) are kept in all three rows.
  *
  * Memory   The caller owns all of it.
@@ -25,13 +28,17 @@
 #include "ull_status.h"
 #include "ull_table.h"
 
-#define ULL_CHANNEL_AGREE 3 /* implausible steps in a row that agree, until they are believed */
+#define ULL_CHANNEL_AGREE 3        /* implausible steps in a row that agree, until they are believed */
+#define ULL_CHANNEL_STRANGE 3      /* of them that agree with nothing, until the channel is distrusted; */
+#define ULL_CHANNEL_AGREE_AGAIN 10 /* then so many must agree. Garbage over 20 reachable steps does once in 1e12 */
+#define ULL_CHANNEL_NO_ROW 4294967295
 
 /* Units: SI of the channel. */
 typedef struct {
     uint32_t raw_row;  /* as received */
     uint32_t row;      /* despiked */
     uint32_t rate_row; /* per second */
+    uint32_t fault_row; /* of the instrument: ULL_FAULT_...; ULL_CHANNEL_NO_ROW: none */
     double sigma_min;  /* > 0: the least noise of one sample, max(declared noise, step / sqrt(12)) */
     double low;        /* instrument range; may be infinite */
     double high;
@@ -53,7 +60,9 @@ typedef struct {
     uint8_t has_accepted;
     int64_t accepted_ns;
     double accepted;
-    size_t odd_run; /* implausible samples in a row that agree with each other, the newest of which: */
+    unsigned strange; /* samples that agreed with nothing, less those accepted since; at most 2 ULL_CHANNEL_STRANGE */
+    unsigned fault;   /* of the newest sample */
+    size_t odd_run;   /* implausible samples in a row that agree with each other, the newest of which: */
     int64_t odd_ns;
     double odd;
 } ull_channel;

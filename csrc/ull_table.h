@@ -13,6 +13,10 @@
 #define ULL_TRUST 15
 #define ULL_SOURCE 240
 
+/* Why a value is BAD that the instrument gave for GOOD; the other codes of an instrument's fault row are the bus's. */
+#define ULL_FAULT_OUT_OF_RANGE 8
+#define ULL_FAULT_IMPLAUSIBLE 9
+
 typedef struct {
     double *value;    /* SI; NaN when there is none */
     double *sigma;    /* one standard error; NaN when unknown */

@@ -33,6 +33,7 @@ class Channel:
     rate_window_ns: int = 10_000_000_000
     rate_capacity: int = 1024  # samples kept for the rate; at least the window times the sampling rate
     max_age_ns: int = 1_000_000_000
+    fault_row: int | None = None  # the instrument's, to say why a value is refused here
 
     def __post_init__(self) -> None:
         """Raise ValueError naming the field, its value and its bound."""
@@ -97,6 +98,7 @@ class Filters:
                 "raw_row": channel.raw_row,
                 "row": channel.row,
                 "rate_row": channel.rate_row,
+                "fault_row": lib.ULL_CHANNEL_NO_ROW if channel.fault_row is None else channel.fault_row,
                 "sigma_min": channel.sigma_min,
                 "low": channel.low,
                 "high": channel.high,

@@ -1,8 +1,8 @@
-/* One channel over a table of five rows: raw, despiked, rate, and two of no channel. */
+/* One channel over a table of five rows: raw, despiked, rate, its instrument's fault, and one of no channel. */
 #include "check.h"
 #include "ull_channel.h"
 
-enum { RAW, ROW, RATE, OTHER, ROWS };
+enum { RAW, ROW, RATE, FAULT, OTHER, ROWS };
 static const int64_t PERIOD_NS = 100000000;
 static const double NOISE = 100.0;
 
@@ -20,6 +20,7 @@ static ull_channel_settings settings(void) {
     return (ull_channel_settings){.raw_row = RAW,
                                   .row = ROW,
                                   .rate_row = RATE,
+                                  .fault_row = FAULT,
                                   .sigma_min = NOISE,
                                   .low = 0.0,
                                   .high = 1e6,
@@ -40,7 +41,7 @@ static void power_up(rig *r) {
 }
 
 static ull_status push(rig *r, uint32_t row, double value, uint8_t quality) {
-    static const int32_t channel_of_row[ROWS] = {0, -1, -1, -1};
+    static const int32_t channel_of_row[ROWS] = {0, -1, -1, -1, -1};
     return ull_channel_push_many(&r->channel, 1, channel_of_row, &r->table, r->now_ns, &row, &r->now_ns,
                                  &value, &quality, 1, &r->refused);
 }
@@ -190,7 +191,40 @@ static void settings_out_of_bounds_are_refused(void) {
     CHECK(ull_channel_init(&r.channel, &set, r.hampel_memory, r.ring) == ULL_ARGUMENT);
 }
 
+static void the_fault_row_says_why_a_value_is_refused(void) {
+    rig r;
+    power_up(&r);
+    fill(&r, 5e5);
+    CHECK(r.quality[FAULT] == ULL_STALE); /* the bus writes it when all is well */
+    CHECK(next(&r, 2e6, ULL_GOOD) == ULL_BAD);
+    CHECK(r.value[FAULT] == ULL_FAULT_OUT_OF_RANGE && r.quality[FAULT] == ULL_GOOD);
+    CHECK(r.time_ns[FAULT] == r.now_ns);
+    CHECK(next(&r, 8e5, ULL_GOOD) == ULL_BAD);
+    CHECK(r.value[FAULT] == ULL_FAULT_IMPLAUSIBLE);
+    CHECK(push(&r, FAULT, 0.0, ULL_GOOD) == ULL_OK);
+    CHECK(next(&r, NAN, ULL_BAD) == ULL_BAD);
+    CHECK(r.value[FAULT] == 0.0); /* that was the bus's to say */
+}
+
+static void garbage_is_not_believed_for_agreeing_now_and_then(void) {
+    rig r;
+    power_up(&r);
+    fill(&r, 5e5);
+    uint32_t random = 1;
+    unsigned trusted = 0;
+    for (int i = 0; i < 20000; i++) {
+        random = random * 1664525u + 1013904223u;
+        trusted += next(&r, 1e6 * (random >> 8) / 16777216.0, ULL_GOOD) != ULL_BAD;
+    }
+    CHECK(trusted <= 6); /* until it is known for garbage; a value in ten is within reach of the one before */
+    for (int i = 0; i < ULL_CHANNEL_AGREE_AGAIN - 1; i++) CHECK(next(&r, 5e5, ULL_GOOD) == ULL_BAD);
+    CHECK(next(&r, 5e5, ULL_GOOD) != ULL_BAD);
+    CHECK(next(&r, 5e5, ULL_GOOD) == ULL_GOOD);
+}
+
 int main(void) {
+    the_fault_row_says_why_a_value_is_refused();
+    garbage_is_not_believed_for_agreeing_now_and_then();
     a_good_sample_comes_through_without_lag();
     a_ramp_is_its_rate();
     what_is_no_value_is_bad_and_never_the_last_value();

@@ -170,6 +170,7 @@ def channels(bound: list[Bound], directory: Directory, problems: Problems) -> It
                     rate_window_ns=table.rate_window,
                     rate_capacity=rate_samples,
                     max_age_ns=table.stale_after,
+                    fault_row=directory.row(f"{each.name}.fault"),
                 )
 
 

@@ -54,6 +54,8 @@ class Rig:
 def test_quality_bits_are_the_same_in_c_and_python():
     for name in ("GOOD", "UNCERTAIN", "BAD", "STALE"):
         assert getattr(lib, f"ULL_{name}") == Quality[name]
+    assert lib.ULL_FAULT_OUT_OF_RANGE == Fault.OUT_OF_RANGE
+    assert lib.ULL_FAULT_IMPLAUSIBLE == Fault.IMPLAUSIBLE
     assert lib.ULL_TRUST == Quality.GOOD | Quality.UNCERTAIN | Quality.BAD | Quality.STALE
     assert lib.ULL_SOURCE == Quality.SIM | Quality.TEST | Quality.REPLAY | Quality.GATED
 
