@@ -34,7 +34,7 @@ types: $(READY)
 layers: $(READY)
 	$(BIN)/lint-imports
 
-ctest:  ## the C core's own tests under ASan and UBSan
+ctest: $(READY)  ## the C core's own tests under ASan and UBSan
 	$(MAKE) -C csrc/tests
 
 pytest: $(READY)
@@ -50,4 +50,4 @@ wheel-check:  ## the wheel works in an empty virtual environment (a few minutes)
 	tests/check_wheel.sh
 
 clean:
-	rm -rf build dist csrc/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist csrc/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -28,7 +28,7 @@ if [ -n "$missing" ]; then
     fi
     echo "installing system packages:$missing"
     $as_root apt-get update -q
-    DEBIAN_FRONTEND=noninteractive $as_root $line
+    $as_root env DEBIAN_FRONTEND=noninteractive $line # sudo would strip it from the environment
 fi
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {

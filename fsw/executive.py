@@ -98,7 +98,6 @@ class Executive:
         self.clock = clock
         self.notifier = notifier
         self.pet_ns = pet_ns
-        self.stopping = False
 
     def run(self) -> None:
         """Open the lines, tick until told to stop, close everything."""

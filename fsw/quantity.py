@@ -352,39 +352,27 @@ def _interval(value: object, example: str) -> Occurrences:
 _NUMBER_OF = _scalar("")
 _VOLUME = _scalar("m^3", low=0, above_low=True)
 _LENGTH = _scalar("m", low=0, above_low=True)
-_MASS = _scalar("kg", low=0)
 _DENSITY = _scalar("kg/m^3", low=0, above_low=True)
 _PER_KELVIN = _scalar("1/K")
 _TEMPERATURE = _scalar("K", low=0, above_low=True)
-_SPAN_PA = _scalar("Pa", low=0)
-_SPAN_K = _scalar("K", low=0, difference=True)
 
 Duration = Annotated[int, Quantity(_duration, "100 ms", "ns")]
 Frequency = Annotated[float, Quantity(_scalar("Hz", low=0, above_low=True), "10 Hz", "Hz")]
 Pressure = Annotated[PressureLevel, Quantity(_pressure, "2 bar absolute", "Pa")]
 AbsolutePressure = Annotated[float, Quantity(_absolute_pressure, "2 bar absolute", "Pa")]
-PressureSpan = Annotated[float, Quantity(_SPAN_PA, "100 Pa", "Pa")]
 Temperature = Annotated[float, Quantity(_TEMPERATURE, "22 degC", "K")]
-TemperatureSpan = Annotated[float, Quantity(_SPAN_K, "0.5 K", "K")]
 Volume = Annotated[float, Quantity(_VOLUME, "44 L", "m^3")]
-Mass = Annotated[float, Quantity(_MASS, "34 kg", "kg")]
-MassRate = Annotated[float, Quantity(_scalar("kg/s"), "2 g/h", "kg/s")]
 Length = Annotated[float, Quantity(_LENGTH, "0.8 mm", "m")]
-Density = Annotated[float, Quantity(_DENSITY, "692 kg/m^3", "kg/m^3")]
 PerKelvin = Annotated[float, Quantity(_PER_KELVIN, "1.2e-3/K", "1/K")]
-Number = Annotated[float, Quantity(_NUMBER_OF, "1.4", number=True)]
 Fraction = Annotated[float, Quantity(_scalar("", low=0, high=1), "5 %", number=True)]
 Leak = Annotated[LeakQuantity, Quantity(_leak, "1e-4 mbar*L/s")]
 Interval = Annotated[Occurrences, Quantity(_interval, "1 per 30 days")]
 
 UncertainNumber = Annotated[Measured, Quantity(_uncertain(_NUMBER_OF, ""), "0.7 +/- 0.1", number=True)]
 UncertainVolume = Annotated[Measured, Quantity(_uncertain(_VOLUME, "m^3"), "5 L +/- 2 %", "m^3")]
-UncertainLength = Annotated[Measured, Quantity(_uncertain(_LENGTH, "m"), "0.8 mm +/- 5 %", "m")]
-UncertainMass = Annotated[Measured, Quantity(_uncertain(_MASS, "kg"), "34 kg +/- 2 kg", "kg")]
 UncertainDensity = Annotated[
     Measured, Quantity(_uncertain(_DENSITY, "kg/m^3"), "692 kg/m^3 +/- 1 %", "kg/m^3")
 ]
-UncertainPerKelvin = Annotated[Measured, Quantity(_uncertain(_PER_KELVIN, "1/K"), "1.2e-3/K +/- 10 %", "1/K")]
 UncertainTemperature = Annotated[
     Measured, Quantity(_uncertain(_TEMPERATURE, "K", relative=False), "22 degC +/- 2 K", "K")
 ]

@@ -102,6 +102,9 @@ def _written(scope: Scope, path: str, table: LimitTable, declared: Declared) -> 
         on_bad=OnBad[table.on_bad.upper()],
         latching=table.latching,
         auto_ack=table.auto_ack,
+        chatter_n=table.chatter.times if table.chatter else 0,
+        chatter_window_ns=table.chatter.ns if table.chatter else 0,
+        remind_ns=table.remind,
         text=table.text,
         guidance=table.guidance,
     )

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_mod
 from fsw.board import kinds
 from fsw.leak.detector import Settings
 from fsw.leak.thermal import Thermal
-from fsw.quantity import Duration, Frequency, Reference
+from fsw.quantity import Duration, Frequency, Interval, Reference
 
 HIGHEST_RATE_HZ = 1000.0
 LOWEST_RATE_HZ = 1.0
@@ -182,6 +182,14 @@ class LimitTable(Table):
     on_bad: Literal["hold", "raise", "ignore"] = "hold"
     latching: bool = False
     auto_ack: bool = False
+    chatter: Interval | None = Field(
+        default=None, description="raised so often in so long, it is held and reported once"
+    )
+    remind: Duration = Field(
+        default=0,
+        description="reported again so often until acknowledged; 0: not",
+        json_schema_extra={"default": "0 s"},
+    )
     response: Duration | None = Field(
         default=None, description="longest time from the crossing to the alarm; checked at load"
     )

@@ -24,7 +24,9 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("sources", nargs=-1, required=True, metavar="FILE... | udp:HOST:PORT | serial:DEVICE")
 @click.option(
-    "--board", metavar="BOARD", help="Board file or shipped board, for names and units instead of ids."
+    "--board",
+    metavar="BOARD",
+    help="Board file or shipped board, for names, units and advice instead of ids.",
 )
 @click.option("--verbose", "-v", is_flag=True, help="Every value of housekeeping and samples, one a line.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line; NaN and infinities are null.")
@@ -34,6 +36,9 @@ def command(sources: tuple[str, ...], board: str | None, verbose: bool, as_json:
 
     FILE is a recording, packets one after another. udp: listens on HOST:PORT, serial: reads a telemetry line,
     both until Ctrl-C. Bytes that are no packet are reported with offset and count, and skipped.
+
+    \b
+    Exit codes: 0 read, 1 a source cannot be read, 2 wrong board or arguments.
     """
     names = _names(board)
     show = _printer(as_json, verbose)
@@ -48,15 +53,20 @@ def command(sources: tuple[str, ...], board: str | None, verbose: bool, as_json:
                 kinds[str(said.json["kind"])] += 1
     except KeyboardInterrupt:  # how a stream ends
         pass
-    finally:
-        click.echo(_summary(kinds), err=True)
+    except click.ClickException:
+        if kinds:  # what was read until then counts
+            click.echo(_summary(kinds), err=True)
+        raise
+    click.echo(_summary(kinds), err=True)
 
 
 def _read(where: str, baud: int) -> Iterator[Stretch]:
     try:
         yield from source.read(where, baud)
-    except (OSError, ValueError) as error:
-        raise click.ClickException(f"{where}: {getattr(error, 'strerror', None) or error}") from None
+    except ValueError as error:  # it is no address, no rate
+        raise click.BadParameter(f"{where}: {error}") from None
+    except OSError as error:
+        raise click.ClickException(f"{where}: {error.strerror or error}") from None
 
 
 def _names(board: str | None) -> Names:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from fsw.alarm import Transition
 from fsw.clock import TimeStatus
-from fsw.limit import Check, Status
+from fsw.limit import TIMED, Check, Status
 from fsw.packets import event, heartbeat, housekeeping, samples, transition
 from fsw.packets.field import quality_text
 from fsw.packets.frame import Frame, PacketError, Stretch
@@ -26,6 +27,22 @@ Json = dict[str, object]
 _F32 = struct.Struct(">f")
 _CONDITION = Quality.GOOD | Quality.UNCERTAIN | Quality.BAD | Quality.STALE
 _FAULTS: Mapping[float, str] = {fault.value: fault.name for fault in Fault}
+WORSE = frozenset({Transition.RAISE, Transition.ESCALATE})  # when the operator needs the board's advice
+
+
+class Advice(NamedTuple):
+    """What the board's author has to say to the operator about an alarm."""
+
+    text: str = ""
+    guidance: str = ""
+
+    def __str__(self) -> str:
+        """ " | What it is. What to do.", in one line however it was written; "" where there is nothing."""
+        parts = [" ".join(part.split()) for part in self]
+        if all(parts) and parts[0][-1] not in ".!?":
+            parts[0] += "."
+        said = " ".join(filter(None, parts))
+        return f" | {said}" if said else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +52,7 @@ class Names:
     parameters: Mapping[int, Parameter] = field(default_factory=dict)
     alarms: Mapping[int, str] = field(default_factory=dict)
     sets: Mapping[int, tuple[Parameter, ...]] = field(default_factory=dict)
+    advice: Mapping[int, Advice] = field(default_factory=dict)
 
     @classmethod
     def of(cls, board: "Board") -> "Names":
@@ -43,6 +61,7 @@ class Names:
             {parameter.id: parameter for parameter in board.parameters},
             {limit.id: limit.name for limit in board.limits},
             {each.sid: tuple(board.parameters[row] for row in each.rows) for each in board.housekeeping},
+            {limit.id: Advice(limit.text, limit.guidance) for limit in board.limits},
         )
 
     def parameter(self, id_: int) -> Parameter:
@@ -137,11 +156,13 @@ def _event(frame: Frame, names: Names) -> Report:
     name, parameter = names.alarm(alarm.alarm), names.parameter(alarm.parameter)
     severity, check = _name(event.Severity, alarm.severity), _name(Check, alarm.check)
     overlay = ", shelved, suppressed or out of service" if alarm.overlay else ""
-    value = _value(parameter, alarm.value, alarm.sigma, alarm.quality)
+    advice = names.advice.get(alarm.alarm, Advice()) if alarm.transition in WORSE else None
+    value = value_text(parameter, alarm.value, alarm.sigma, alarm.quality)
+    limit = limit_text(check.lower(), alarm.limit, alarm.check, parameter)
+    peak = "" if math.isnan(alarm.peak) else f", peak {_number(parameter, alarm.peak)}"
     text = (
-        f"{severity} {alarm.transition.name} {name} (occurrence {alarm.occurrence}): {value}, "
-        f"{check.lower()} {alarm.limit:.6g}, {alarm.n} of {alarm.m}, peak {alarm.peak:.6g}, "
-        f"{alarm.previous.name} -> {alarm.state.name}{overlay}"
+        f"{severity} {alarm.transition.name} {name} (occurrence {alarm.occurrence}): {value}{limit}, "
+        f"{alarm.n} of {alarm.m}{peak}, {alarm.previous.name} -> {alarm.state.name}{overlay}{advice or ''}"
     )
     json_object = {
         "kind": "alarm",
@@ -165,6 +186,7 @@ def _event(frame: Frame, names: Names) -> Report:
         "m": alarm.m,
         "tick": alarm.tick,
         "table_crc": alarm.table_crc,
+        **(advice._asdict() if advice is not None else {}),
     }
     return Report(text, _STYLES[frame.subservice], json_object)
 
@@ -174,10 +196,9 @@ def _transition(frame: Frame, names: Names) -> Report:
     for entry in transition.unpack(frame.body):
         parameter = names.parameter(entry.parameter)
         previous, current = _name(Status, entry.previous), _name(Status, entry.current)
-        value = _value(parameter, entry.value, math.nan, Quality.GOOD)
-        texts.append(
-            f"{names.alarm(entry.monitor)}: {value}, limit {entry.limit:.6g}, {previous} -> {current}"
-        )
+        value = value_text(parameter, entry.value)
+        limit = limit_text("limit", entry.limit, entry.check, parameter)
+        texts.append(f"{names.alarm(entry.monitor)}: {value}{limit}, {previous} -> {current}")
         objects.append(
             {
                 "monitor": entry.monitor,
@@ -206,7 +227,7 @@ def _housekeeping(frame: Frame, names: Names) -> Report:
         if entry.quality & _CONDITION != Quality.GOOD
     ]
     verdict = f"{len(bad)} not GOOD: {_few(bad)}" if bad else "all GOOD"
-    details = (_value(parameter, entry.value, entry.sigma, entry.quality) for parameter, entry in pairs)
+    details = (value_text(parameter, entry.value, entry.sigma, entry.quality) for parameter, entry in pairs)
     objects = [
         {
             "name": parameter.name,
@@ -232,7 +253,7 @@ def _heartbeat(frame: Frame, names: Names) -> Report:
 
 def _samples(frame: Frame, names: Names) -> Report:
     entries = [(names.parameter(entry.parameter), entry) for entry in samples.unpack(frame.body)]
-    texts = tuple(_value(parameter, entry.value, math.nan, entry.quality) for parameter, entry in entries)
+    texts = tuple(value_text(parameter, entry.value, math.nan, entry.quality) for parameter, entry in entries)
     objects = [
         {
             "time": time_text(frame.unix_ns + entry.offset_ns),
@@ -277,15 +298,30 @@ def _few(texts: Sequence[str]) -> str:
     return ", ".join(texts[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _value(parameter: Parameter, value: float, sigma: float, quality: int) -> str:
+def value_text(
+    parameter: Parameter, value: float, sigma: float = math.nan, quality: int = Quality.GOOD
+) -> str:
     """In words: name, value, standard error, unit; the quality where it is not simply GOOD."""
-    number = f"{value:.6g}" if math.isfinite(value) else str(value)
     error = "" if math.isnan(sigma) else f" ± {sigma:.2g}"
-    unit = f" {parameter.unit}" if parameter.unit else ""
-    if parameter.name.endswith(".fault"):
-        number = _FAULTS.get(value, number)
     flags = "" if quality == Quality.GOOD else f" [{quality_text(quality)}]"
-    return f"{parameter.name} = {number}{error}{unit}{flags}"
+    return f"{parameter.name} = {_number(parameter, value)}{error}{_unit(parameter.unit)}{flags}"
+
+
+def limit_text(what: str, limit: float, check: int, parameter: Parameter) -> str:
+    """In words: ", WHAT number unit"; "" where there is no limit. Checks that measure time have it in seconds."""
+    if math.isnan(limit):
+        return ""
+    return f", {what} {limit:.6g}{_unit('s' if check in TIMED else parameter.unit)}"
+
+
+def _number(parameter: Parameter, value: float) -> str:
+    """The value, a fault by its name."""
+    number = f"{value:.6g}"
+    return _FAULTS.get(value, number) if parameter.name.endswith(".fault") else number
+
+
+def _unit(unit: str) -> str:
+    return f" {unit}" if unit else ""
 
 
 def _parameter(parameter: Parameter, value: float, quality: int) -> Json:

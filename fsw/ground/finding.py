@@ -6,7 +6,7 @@ from typing import Any
 from fsw.alarms import AlarmEvent
 from fsw.board.board import Board
 from fsw.board.vessel import VesselSpec
-from fsw.ground.decode import time_text
+from fsw.ground.decode import WORSE, Advice, limit_text, time_text, value_text
 from fsw.ground.recording import Mark, Remark
 from fsw.ground.replay import Due, Found, Reported
 from fsw.leak.state import NEVER_S
@@ -18,7 +18,7 @@ from fsw.table import Reading, Table
 Json = dict[str, object]
 NS_PER_S = 1_000_000_000
 TWO_SIDED_95 = 1.96
-INSTRUMENT_CHECKS = frozenset({Check.STALE, Check.QUALITY, Check.FLAT_LINE, Check.DISAGREE})
+INSTRUMENT_CHECKS = frozenset({Check.STALE, Check.QUALITY, Check.FLAT_LINE})
 _UNKNOWN = Reading(math.nan, math.nan, 0, int(Quality.STALE))
 _CERTAIN = 1.0  # of leak_certainty
 
@@ -153,15 +153,15 @@ class Teller:
 
     def _alarm_text(self, event: AlarmEvent, table: Table) -> str:
         shown = self._board.parameters[event.row]
-        unit = f" {shown.unit}" if shown.unit else ""
-        sigma = "" if math.isnan(event.sigma) else f" ± {event.sigma:.2g}"
-        text = (
-            f"{Severity(event.severity).name:6} {event.transition.name} {self.name(event)}: "
-            f"{shown.name} = {event.value:.6g}{sigma}{unit}, limit {event.limit:.6g}"
-        )
+        value = value_text(shown, event.value, event.sigma)
+        limit = limit_text("limit", event.limit, event.check, shown)
+        text = f"{Severity(event.severity).name:6} {event.transition.name} {self.name(event)}: {value}{limit}"
         vessel = self.vessel(event)
         if self.kind(event) == "leak" and vessel is not None:
             text += f"; {self._leak_text(vessel, table)}"
+        if event.transition in WORSE:
+            definition = self._limits[event.alarm]
+            text += str(Advice(definition.text, definition.guidance))
         return text
 
     def _leak_text(self, vessel: str, table: Table) -> str:

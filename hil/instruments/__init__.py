@@ -5,9 +5,9 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
-from pydantic import BaseModel, PlainValidator
+from pydantic import BaseModel
 
 from hil import sensor
 
@@ -50,11 +50,6 @@ def options(table: object) -> BaseModel:
         raise ValueError(f"kind {kind!r} is none of {', '.join(kinds())}")
     validated: BaseModel = _module(f"{__name__}.{kind}").Options.model_validate(table)
     return validated
-
-
-AnyInstrument = Annotated[BaseModel, PlainValidator(options)]
-"""For a scenario's own pydantic model: `instruments: list[AnyInstrument]`. Each has `.kind` and `.address`.
-"""
 
 
 def build(instrument: BaseModel, source: Callable[[sensor.Options], Source], byte_ns: int) -> Instrument:

@@ -5,9 +5,9 @@ and `Plant`.
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
-from pydantic import BaseModel, PlainValidator
+from pydantic import BaseModel
 
 UNITS: Mapping[str, str] = {
     "pressure": "Pa",  # absolute
@@ -49,10 +49,6 @@ def options(table: object) -> BaseModel:
         raise ValueError(f"model {model!r} is none of {', '.join(models())}")
     validated: BaseModel = _module(model).Options.model_validate(table)
     return validated
-
-
-AnyPlant = Annotated[BaseModel, PlainValidator(options)]
-"""For a scenario's own pydantic model: `plant: dict[str, AnyPlant]`."""
 
 
 def build(plant_options: BaseModel) -> Plant:

@@ -1,4 +1,5 @@
 import binascii
+import dataclasses
 import json
 import math
 import os
@@ -20,8 +21,9 @@ from hypothesis import strategies as st
 
 from fsw.alarm import State, Transition
 from fsw.commands.decode import command
-from fsw.ground.decode import Names, report, tidy, to_json
+from fsw.ground.decode import Advice, Names, report, tidy, to_json
 from fsw.ground.source import Unstuffer
+from fsw.limit import Check
 from fsw.packets import event, frame, housekeeping, samples, transition
 from fsw.packets.event import Event
 from fsw.sample import Quality, Sample
@@ -70,7 +72,7 @@ def test_the_golden_alarm_in_words():
         "FREE",
         "100#0",
         "TM[5,4]",
-        "HIGH RAISE rig.leak (occurrence 42): rig.leak_rate = 0.000325 ± 1.1e-05 kg/s, limit 0.0002, 8 of 10, "
+        "HIGH RAISE rig.leak (occurrence 42): rig.leak_rate = 0.000325 ± 1.1e-05 kg/s, limit 0.0002 kg/s, 8 of 10, "
         "peak 0.000325, NORMAL -> UNACK",
     ]
 
@@ -78,6 +80,63 @@ def test_the_golden_alarm_in_words():
 def test_without_a_board_there_are_ids():
     (text,) = texts(GOLDEN_ALARM, Names())
     assert "alarm 7 (occurrence 42): parameter 257 = 0.000325 ± 1.1e-05, limit" in text
+
+
+def alarm_packet(kind: Transition = Transition.RAISE, check: Check = Check.LIMIT, **numbers: float) -> bytes:
+    """Alarm 7 on pt1.fault, or on parameter 0x0101; numbers that are not given are NaN."""
+    fields = dict.fromkeys(("value", "limit", "sigma", "peak"), math.nan) | numbers
+    parameter = int(fields.pop("parameter", 0x0203))
+    states = (State.NORMAL, State.UNACK)
+    body = event.Event(7, kind, 7, 1, *states, 3, 3, check, 1, parameter, 3, 3, **fields, tick=9, table_crc=9)
+    return frame.Framer(100).frame(5, 3, 0, event.pack(body))
+
+
+def test_a_limit_that_is_not_there_is_not_printed():
+    (text,) = texts(alarm_packet(check=Check.QUALITY, value=10.0, peak=10.0), NAMES)
+    assert text.endswith("(occurrence 1): pt1.fault = PORT_LOST, 3 of 3, peak PORT_LOST, NORMAL -> UNACK")
+    (text,) = texts(alarm_packet(value=10.0), NAMES)
+    assert text.endswith("pt1.fault = PORT_LOST, 3 of 3, NORMAL -> UNACK")
+    nowhere = transition.Entry(7, 0x0203, Check.QUALITY, 1.0, math.nan, 0, 2, 1)
+    (text,) = texts(frame.Framer(100).frame(12, 12, 0, transition.pack([nowhere])), NAMES)
+    assert text.endswith("check rig.leak: pt1.fault = NO_REPLY, WITHIN -> INVALID")
+
+
+@pytest.mark.parametrize(
+    ("check", "said"), [(Check.LIMIT, "limit 2 kg/s"), (Check.STALE, "stale 2 s"), (Check.FLAT_LINE, "2 s")]
+)
+def test_a_limit_has_the_unit_of_its_parameter_or_is_a_time(check, said):
+    (text,) = texts(alarm_packet(check=check, parameter=0x0101, value=3.0, limit=2.0, peak=3.0), NAMES)
+    assert f"{said}, 3 of 3" in text
+    entry = transition.Entry(7, 0x0101, check, 3.0, 2.0, 0, 4, 1)
+    (text,) = texts(frame.Framer(100).frame(12, 12, 0, transition.pack([entry])), NAMES)
+    assert f"limit 2 {said.split()[-1]}, WITHIN" in text
+
+
+@pytest.mark.parametrize("kind", Transition)
+def test_what_the_board_says_to_the_operator_comes_when_it_gets_worse(kind):
+    names = dataclasses.replace(NAMES, advice={7: Advice("It leaks", "Shut\nthe valve.")})
+    (stretch,) = frame.split(alarm_packet(kind, value=1.0))
+    said = report(stretch, names)
+    worse = kind in (Transition.RAISE, Transition.ESCALATE)
+    assert said.text.endswith(" -> UNACK | It leaks. Shut the valve.") == worse
+    assert ("valve" in said.text) == worse
+    assert ("text" in said.json, "guidance" in said.json) == (worse, worse)
+    if worse:
+        assert (said.json["text"], said.json["guidance"]) == ("It leaks", "Shut\nthe valve.")
+
+
+@pytest.mark.parametrize(
+    ("advice", "line"),
+    [
+        (Advice(), ""),
+        (Advice(" \n", ""), ""),
+        (Advice("It leaks"), " | It leaks"),
+        (Advice("", "Run."), " | Run."),
+        (Advice("It leaks!", "Run."), " | It leaks! Run."),
+    ],
+)
+def test_advice_is_one_line(advice, line):
+    assert str(advice) == line
 
 
 def test_healthy_housekeeping_is_a_short_line():
@@ -281,7 +340,6 @@ def test_a_file_without_a_packet_is_told_so(tmp_path, data):
     ("source", "why"),
     [
         ("nowhere.tm", "No such file"),
-        ("udp:1", "host:port"),
         ("udp:203.0.113.1:9", "assign"),
         ("serial:/dev/nowhere", "No such file"),
         ("serial:/dev/null", "ioctl"),
@@ -292,12 +350,30 @@ def test_a_source_that_cannot_be_read_is_an_error_in_one_line(source, why):
     assert result.exit_code == 1
     assert f"Error: {source}: " in result.stderr
     assert why in result.stderr
+    assert "0 packets" not in result.stderr
 
 
-def test_a_rate_that_no_line_has_is_an_error_in_one_line():
-    result = run("serial:/dev/ttyS0", "--baud", "12345")
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("udp:x",), "host:port"),
+        (("udp:1",), "host:port"),
+        (("serial:/dev/ttyS0", "--baud", "12345"), "115200"),
+        (("x.tm", "--board", "nowhere"), "nowhere"),
+    ],
+)
+def test_wrong_arguments_are_told_apart(arguments, why):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert why in result.stderr
+    assert "0 packets" not in result.stderr
+
+
+def test_what_was_read_before_an_error_is_counted(recording):
+    result = run(str(recording), "nowhere.tm")
     assert result.exit_code == 1
-    assert "115200" in result.stderr
+    assert result.stderr.startswith("2 packets, 1 of them alarms")
+    assert "nowhere.tm: No such file" in result.stderr
 
 
 def test_help_has_examples():

@@ -138,6 +138,12 @@ def test_limits_are_in_the_parameters_unit(board):
     assert limit.max_age_ns == 1_000_000_000  # the channel's stale_after
 
 
+def test_chatter_and_reminders_are_the_limits_own(tmp_path):
+    text = changed('response = "1 s"', 'response = "1 s"\nchatter = "5 per 1 min"\nremind = "10 min"')
+    low = named(load(write(tmp_path, text)), "low")
+    assert (low.chatter_n, low.chatter_window_ns, low.remind_ns) == (5, 60 * 10**9, 600 * 10**9)
+
+
 def test_every_channel_and_vessel_has_its_companions(board):
     checks = {limit.name: limit.check for limit in board.limits}
     assert checks == {

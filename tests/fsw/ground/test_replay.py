@@ -1,18 +1,22 @@
 """Recordings through the monitor again: what was decided live is decided again, and what cannot be is told."""
 
 import json
+import math
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from fsw import assembly
+from fsw.alarm import Transition
 from fsw.board.board import Board
 from fsw.board.load import load
 from fsw.clock import LockstepClock
 from fsw.commands.replay import command
+from fsw.ground.finding import Teller
 from fsw.ground.packet_recording import PacketRecording
 from fsw.ground.recording import Recording, RecordingError, Remark, Start, Tick, WrongBoardError
 from fsw.ground.replay import Replay, Reported
@@ -67,6 +71,8 @@ limit = "1 bar absolute"
 parameter = "pt.pressure"
 low = "{low} bar absolute"
 votes = "3 of 5"
+text = "Low pressure"
+guidance = "Look for the leak."
 """
 KEYS = {  # of a leak alarm, as in docs/replay.md
     "type", "time_s", "alarm", "kind", "vessel", "severity", "transition",
@@ -395,6 +401,30 @@ def test_json_has_the_promised_keys(
         "pt.pressure.stale": "instrument",
         "tt.temperature.stale": "instrument",
     }
+
+
+def test_alarm_lines_have_units_names_of_faults_and_advice_when_it_gets_worse(
+    board: Board, tmp_path: Path
+) -> None:
+    recording = PacketRecording([save(tmp_path / "run.tm", record(board))], board)
+    limits = {limit.name: limit for limit in board.limits}
+    low, stale, bad = (limits[name] for name in ("low", "pt.pressure.stale", "pt.pressure.bad"))
+    teller = Teller(board, dated=True)
+    raised: dict[int, Reported] = {}
+    for found in Replay(board).run(recording.items()):
+        if isinstance(found, Reported):
+            line = teller.text(found)[0]
+            advised = found.event.transition in (Transition.RAISE, Transition.ESCALATE)
+            assert (" | " in line) == advised, line
+            raised.setdefault(found.event.alarm, found)
+    assert "limit 595000 Pa | Low pressure. Look for the leak." in teller.text(raised[low.id])[0]
+    assert ", limit 1 s | pt has been silent on pressure. Look for" in teller.text(raised[stale.id])[0]
+    unknown = dict.fromkeys(("limit", "sigma"), math.nan)
+    event = replace(
+        raised[low.id].event, alarm=bad.id, row=bad.shown_row, check=bad.check, value=10.0, **unknown
+    )
+    line = teller.text(raised[low.id]._replace(event=event))[0]
+    assert "pt.pressure.bad: pt.fault = PORT_LOST | pt gives no usable pressure. The data path" in line
 
 
 def test_a_range_replays_only_what_lies_in_it(
