@@ -19,6 +19,7 @@ from fsw.filters import Channel
 from fsw.quantity import STANDARD_ATMOSPHERE_PA, Reference, parse, parse_pressure, scale
 
 MOST_RATE_SAMPLES = 100_000  # in the window of one channel's rate
+ANY_LINE = Settings("")  # in place of one that is wrong or not there, to judge its instruments
 FEWEST_RATE_SAMPLES = 3  # a slope with an error takes three
 
 
@@ -55,12 +56,10 @@ def bind(
             problems.add(
                 f"{path}.line", options.line, f"is not a line; {did_you_mean(options.line, file.lines)}"
             )
-            continue
         dialect = kinds.dialects()[options.dialect]
-        if options.line not in settings:
-            continue
+        byte_ns = settings.get(options.line, ANY_LINE).byte_ns
         with problems.at(path, None):
-            own = dialect.timing(options, settings[options.line].byte_ns)
+            own = dialect.timing(options, byte_ns)
             timeout_ns = own.timeout_ns if options.timeout is None else options.timeout
             timing = Timing(
                 gap_ns=own.gap_ns if options.gap is None else options.gap,
@@ -69,7 +68,7 @@ def bind(
             )
             exchanges = tuple(dialect.exchanges(options, options.channels))
             bound.append(Bound(name, options, dialect, exchanges, timing, options.every * period_ns))
-            if options.think + line.latency > timing.timeout_ns:
+            if line is not None and options.think + line.latency > timing.timeout_ns:
                 problems.add(
                     f"{path}.timeout",
                     ms(timing.timeout_ns),

@@ -21,6 +21,7 @@ LEAK_SEVERITY = 4
 LEAK_RETURNS_BELOW = 0.5
 LEAK_RETURNS_AFTER_NS = 10_000_000_000
 KEYS = {  # a limit's field -> the key it is written with, where they differ
+    "low_low, low, high, high_high": "",  # the limit as a whole
     "n": "votes",
     "m": "votes",
     "off_n": "return_votes",
@@ -28,6 +29,9 @@ KEYS = {  # a limit's field -> the key it is written with, where they differ
     "off_delay_ns": "off_delay",
     "max_age_ns": "max_age",
 }
+
+
+VOTING = {"n", "m", "off_n"}  # sound or not whatever the parameter is
 
 
 class Draft(NamedTuple):
@@ -45,6 +49,8 @@ def drafts(scope: Scope, bound: list[Bound], vessels: Sequence[VesselSpec]) -> I
         with scope.problems.at(f"{path}.parameter", table.parameter):
             declared = scope.directory[table.parameter]
             yield Draft(name, path, _written(scope, path, table, declared))
+            continue
+        yield Draft(name, path, {"row": 0, "check": Check.LIMIT, **_votes(table)})  # to judge the rest
     yield from _of_channels(bound, scope.directory)
     yield from _of_vessels(vessels, scope.directory)
 
@@ -60,7 +66,7 @@ def limits(found: list[Draft], ids: Ids, problems: Problems) -> tuple[Limit, ...
     known = tuple(problem.path for problem in problems)
     for wrong in refused(made):
         path = paths.get(wrong.name)
-        if path and any(each.startswith(f"{path}.") for each in known):
+        if path and wrong.field not in VOTING and any(each.startswith(f"{path}.") for each in known):
             continue  # a stand-in for what could not be read is judged: that has been said
         path = ".".join(filter(None, (paths.get(wrong.name), KEYS.get(wrong.field, wrong.field))))
         problems.add(path, wrong.value, wrong.text)
@@ -83,7 +89,6 @@ def _written(scope: Scope, path: str, table: LimitTable, declared: Declared) -> 
     deadband = 0.0
     with problems.at(f"{path}.deadband", table.deadband):
         deadband = declared.difference(table.deadband)
-    votes, of = (int(word) for word in table.votes.split(" of "))
     _check_response(scope, path, table, declared)
     return dict(
         row=scope.directory.row(declared.name),
@@ -93,9 +98,7 @@ def _written(scope: Scope, path: str, table: LimitTable, declared: Declared) -> 
         severity=tuple(table.severity.get(level, DEFAULT_SEVERITY[level]) for level in LEVELS),
         sigma_k=table.sigma_k,
         sure=table.mode == "sure",
-        n=votes,
-        m=of,
-        off_n=table.return_votes,
+        **_votes(table),
         on_delay_ns=table.on_delay,
         off_delay_ns=table.off_delay,
         max_age_ns=declared.max_age_ns if table.max_age is None else table.max_age,
@@ -108,6 +111,11 @@ def _written(scope: Scope, path: str, table: LimitTable, declared: Declared) -> 
         text=table.text,
         guidance=table.guidance,
     )
+
+
+def _votes(table: LimitTable) -> dict[str, int]:
+    votes, of = (int(word) for word in table.votes.split(" of "))
+    return {"n": votes, "m": of, "off_n": table.return_votes}
 
 
 def _check_response(scope: Scope, path: str, table: LimitTable, declared: Declared) -> None:

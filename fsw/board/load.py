@@ -20,7 +20,7 @@ from fsw.board.board import Board, HousekeepingSet, Line, SinkSpec
 from fsw.board.budget import Budget, ms
 from fsw.board.parameter import Declared, Directory, Scope
 from fsw.board.problem import BoardErrors, Problem, Problems, did_you_mean, of_validation
-from fsw.board.salvage import Salvage
+from fsw.board.salvage import Salvage, rate_causes
 from fsw.board.schema import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, BoardFile, board_file
 from fsw.bus.poller import Counts
 from fsw.bus.port import Settings
@@ -65,8 +65,12 @@ def load(board: str | Path) -> Board:
     ids = locks.Ids()
     with problems.at(str(locks.lock_path(path)), None):
         ids = locks.read(locks.lock_path(path))
+    if file is not None:
+        _check_names(file, problems)  # of what is there, never only for what was taken out
     found = Problems()
     resolved = None if file is None else _resolve(path, zlib.crc32(content), file, ids, found)
+    if any(each.path == "board.rate" for each in found):
+        found = Problems(each for each in found if not rate_causes(each))
     problems += [each for each in found if salvage is None or not salvage.causes(each)]
     if problems or resolved is None:
         raise BoardErrors(str(path), list(dict.fromkeys(problems)))
@@ -114,17 +118,17 @@ def _validated(data: dict[str, Any], problems: Problems) -> tuple[BoardFile | No
     except ValidationError as error:
         problems += of_validation(error, model, data)
         salvage = Salvage(model, data, error)
+        problems += salvage.found
         return salvage.file, salvage
 
 
 def _resolve(path: Path, crc32: int, file: BoardFile, ids: locks.Ids, problems: Problems) -> Board | None:
-    """Names, quantities, rooms, budget."""
-    _check_names(file, problems)
+    """Quantities, rooms, budget."""
     rate = file.board.rate
     if not LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ:
         text = f"is out of bounds: must be {LOWEST_RATE_HZ:g} to {HIGHEST_RATE_HZ:g} Hz"
         problems.add("board.rate", f"{rate:g} Hz", text)
-        rate = min(max(rate, LOWEST_RATE_HZ), HIGHEST_RATE_HZ)  # to judge the rest
+        rate = HIGHEST_RATE_HZ  # what is too short a time at this rate is so at any
     period_ns = round(1e9 / rate)
     for key in ("housekeeping", "heartbeat"):
         if getattr(file.board, key) < period_ns:
@@ -145,6 +149,8 @@ def _resolve(path: Path, crc32: int, file: BoardFile, ids: locks.Ids, problems: 
     vessels = vessel.specs(scope)
     drafts = list(limit.drafts(scope, bound, vessels))
     lines = tuple(_line(scope, name, port, bound) for name, port in settings.items())
+    for name in {each.options.line for each in bound} - settings.keys():
+        instrument.polls(name, bound, directory, problems)  # the line is wrong; its instruments may be too
     try:
         parameters = _numbered(directory.all, ids)
         limits = limit.limits(drafts, ids, problems)

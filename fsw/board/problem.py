@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import re
 import reprlib
 import types
 import typing
@@ -9,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 
 _PLAIN = {  # pydantic's error types that a rig engineer should not have to read in pydantic's words
-    "missing": "is missing",
     "string_type": 'must be text in quotes, as "..."',
     "int_type": "must be a whole number without quotes",
     "int_parsing": "must be a whole number without quotes",
@@ -81,7 +82,7 @@ def of_validation(error: ValidationError, model: type[BaseModel], data: object) 
     for item in error.errors(include_url=False):
         location, kind, value = item["loc"], item["type"], item["input"]
         path = _toml_path(location, data)
-        text = _PLAIN.get(kind, item["msg"].removeprefix("Value error, "))
+        text = _PLAIN.get(kind) or _bound(item, model) or item["msg"].removeprefix("Value error, ")
         if kind == "extra_forbidden":
             text = f"is not a key here; {did_you_mean(location[-1], _keys_at(model, location[:-1]))}"
         elif kind == "union_tag_not_found":
@@ -95,8 +96,74 @@ def of_validation(error: ValidationError, model: type[BaseModel], data: object) 
     return problems
 
 
+def nearest(item: ErrorDetails) -> str | None:
+    """What was meant by a word that is not one of the choices, if one of them is near."""
+    if item["type"] not in ("literal_error", "enum"):
+        return None
+    near = difflib.get_close_matches(str(item["input"]), _choices(item), n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
+def keys_of(location: Sequence[int | str], data: object) -> tuple[str, ...]:
+    """The innermost key of the file that a location leads to: without the tags of unions and places in lists."""
+    keys = []
+    for step in location:
+        if isinstance(data, Mapping) and step in data:
+            data = data[step]
+            keys.append(str(step))
+    return tuple(keys)
+
+
+def _choices(item: ErrorDetails) -> list[str]:
+    return re.findall(r"'([^']*)'", str(item["ctx"]["expected"]))
+
+
+def _bound(item: ErrorDetails, model: type[BaseModel]) -> str:
+    """What must be written, for an error of a bound or a form; "" for any other."""
+    context, kind, key = item.get("ctx", {}), item["type"], item["loc"][-1]
+    field = _field_at(model, item["loc"])
+    what = (field.description or "").split(";")[0] if field else ""
+    text = ""
+    match kind:
+        case "missing":
+            text = f"is missing: write {key} = ..., {what}" if what else "is missing"
+        case "string_pattern_mismatch" if what and field is not None:
+            example = (field.examples or [field.default])[0]
+            text = f'must be {what}, as "{example}"'
+        case "string_pattern_mismatch":
+            text = f"must have the form {context['pattern']}"
+        case "literal_error" | "enum":
+            near = nearest(item)
+            text = f"must be {context['expected']}" + (f"; did you mean {near!r}?" if near else "")
+        case "less_than_equal" | "less_than" | "greater_than_equal" | "greater_than":
+            words = {"le": "at most", "lt": "below", "ge": "at least", "gt": "above"}
+            text = next(f"must be {words[name]} {value}" for name, value in context.items() if name in words)
+        case "string_too_long":
+            text = f"is too long: must be at most {context['max_length']} characters"
+        case "string_too_short":
+            text = f"is too short: write at least {context['min_length']} character" + (
+                f": {what}" if what else ""
+            )
+        case "too_short":
+            least, count = context["min_length"], context["actual_length"]
+            text = f"must have at least {least}, has {count}" + (f": {what}" if what else "")
+    return text
+
+
 def _discriminator(item: ErrorDetails) -> str:
     return str(item["ctx"]["discriminator"]).strip("'")
+
+
+def _field_at(model: type[BaseModel], location: Sequence[int | str]) -> FieldInfo | None:
+    """What the model says of the key at a location; of the names of a table for the location of a name."""
+    *outer, key = location
+    if key == "[key]":
+        table = _type_at(model, outer[:-1])
+        described = getattr(typing.get_args(table)[0], "__metadata__", ()) if typing.get_args(table) else ()
+        return next((each for each in described if isinstance(each, FieldInfo)), None)
+    table = _type_at(model, outer)
+    fields: dict[str, FieldInfo] = getattr(table, "model_fields", {})
+    return next((field for name, field in fields.items() if key in (name, field.alias)), None)
 
 
 def _toml_path(location: tuple[int | str, ...], data: object) -> str:

@@ -8,7 +8,7 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from fsw.board import kinds
 from fsw.leak.detector import Settings
@@ -18,7 +18,14 @@ from fsw.quantity import Duration, Frequency, Interval, Reference
 HIGHEST_RATE_HZ = 1000.0
 LOWEST_RATE_HZ = 1.0
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9_]{0,31}$",
+        description="a small letter, then small letters, digits and _ (32 characters at most)",
+        examples=["tank_1"],
+    ),
+]
 Severity = Annotated[int, Field(ge=1, le=4)]
 Level = Literal["low_low", "low", "high", "high_high"]
 
@@ -61,7 +68,9 @@ class Line(Table):
 
     device: str = Field(min_length=1, description="/dev/serial/by-id/... or tcp:HOST:PORT")
     baud: int = Field(default=9600, ge=300, le=4_000_000)
-    format: str = Field(default="8N1", pattern=r"^[78][NEO][12]$", description="data bits, parity, stop bits")
+    format: str = Field(
+        default="8N1", pattern=r"^[78][NEO][12]$", description="data bits, parity and stop bits"
+    )
     echo: Literal["none", "expect"] = Field(
         default="none", description="expect: the adapter sends back what it sent"
     )

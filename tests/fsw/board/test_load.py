@@ -214,15 +214,15 @@ WRONG = [
     ('rate = "10 Hz"', 'rate = "0.5 Hz"', "board.rate", "1 to 1000 Hz"),
     ('rate = "10 Hz"', 'rate = "2 kHz"', "board.rate", "1 to 1000 Hz"),
     ('rate = "10 Hz"', "rate = 10", "board.rate", "no unit"),
-    ("apid = 100", "apid = 2047", "board.apid", "2046"),
+    ("apid = 100", "apid = 2047", "board.apid", "must be at most 2046"),
     ("apid = 100", 'apid = 100\nhousekeeping = "0 s"', "board.housekeeping", "at least one tick"),
     ("apid = 100", 'apid = 100\nheartbeat = "10 ms"', "board.heartbeat", "at least one tick"),
     ("apid = 100", 'apid = 100\nheartbeat = "never"', "board.heartbeat", "number"),
     ("apid = 100", "", "board.apid", "is missing"),
     ("apid = 100", "apid = 100\napdi = 1", "board.apdi", "did you mean 'apid'"),
-    ('name = "rig"', 'name = "Rig One"', "board.name", "pattern"),
+    ('name = "rig"', 'name = "Rig One"', "board.name", "small letters, digits"),
     ("baud = 19200", "bauds = 19200", "lines.bus.bauds", "did you mean 'baud'"),
-    ('format = "8E1"', 'format = "8X1"', "lines.bus.format", "pattern"),
+    ('format = "8E1"', 'format = "8X1"', "lines.bus.format", 'must be data bits, parity and stop bits, as "8N1"'),
     ('device = "/dev/ttyS0"', 'device = "tcp:nowhere"', "lines.bus.device", "tcp:"),
     ("[lines.bus]", "[lines.pt]", "instruments.pt", "also the name of lines.pt"),
     ("[lines.bus]", "[lines.executive]", "lines.executive", "choose another name"),
@@ -280,7 +280,7 @@ WRONG = [
     ('deadband = "0.05 bar"', 'deadband = "3 bar"', "limits.low.deadband", "reaches from"),
     ('deadband = "0.05 bar"', 'deadband = "-1 bar"', "limits.low.deadband", "0 or more"),
     ('votes = "3 of 5"', 'votes = "6 of 5"', "limits.low.votes", "1 to m = 5"),
-    ('votes = "3 of 5"', 'votes = "3/5"', "limits.low.votes", "pattern"),
+    ('votes = "3 of 5"', 'votes = "3/5"', "limits.low.votes", 'as "3 of 3"'),
     ('response = "1 s"', 'response = "300 ms"', "limits.low.response", "3 votes each 100 ms"),
     ('response = "1 s"', "severity = { low = 5 }", "limits.low.severity.low", "4"),
     ('response = "1 s"', "severity = { high = 2 }", "limits.low.severity.high", "no value"),
@@ -322,9 +322,85 @@ def test_a_wrong_key_does_not_hide_what_is_wrong_elsewhere(tmp_path):
         "instruments.tt.address",  # missing
         "instruments.tt.adress",  # unknown
         "board.rate",
-        "lines.bus",  # no time at that rate
         "limits.low.low",
-    }  # and not that tank.temperature names what had to be left out
+    }  # and not that the line has no time at a rate that is refused
+
+
+MISTAKES = {  # what is replaced -> by what, and the key path of the one problem that this is
+    'name = "rig"': ('name = "Rig 1"', "board.name"),
+    'rate = "10 Hz"': ('rate = "10"', "board.rate"),
+    "apid = 100": ("apid = 4000", "board.apid"),
+    "baud = 19200": ("bauds = 19200", "lines.bus.bauds"),
+    'format = "8E1"': ('format = "8X1"', "lines.bus.format"),
+    'device = "/dev/ttyS0"': ('device = ""', "lines.bus.device"),
+    "address = 1\n": ("address = 300\n", "instruments.pt.address"),
+    'line = "bus"\ndialect = "modbus_rtu"\naddress = 2': (
+        'line = "buss"\ndialect = "modbus_rtu"\naddress = 2',
+        "instruments.tt.line",
+    ),
+    'timeout = "50 ms"': ("timeout = 50", "instruments.pt.timeout"),
+    'unit = "bar"': ('unit = "degC"', "instruments.pt.channels.pressure.unit"),
+    'reference = "absolute"': ('reference = "absolut"', "instruments.pt.channels.pressure.reference"),
+    'noise = "1 mbar"': ("noise = 1", "instruments.pt.channels.pressure.noise"),
+    'max_rate = "5 bar/s"': ('max_rate = "5 bar"', "instruments.pt.channels.pressure.max_rate"),
+    'quantity = "temperature"': ('quantity = "temprature"', "instruments.tt.channels.temperature.quantity"),
+    'noise = "0.05 K"': ('noise = "0.05 bar"', "instruments.tt.channels.temperature.noise"),
+    'pressure = "pt.pressure"': ('pressure = "pt.presure"', "vessels.tank.pressure"),
+    'volume = "4 L +/- 2 %"': ('volume = "4 kg"', "vessels.tank.volume"),
+    'fluid = "nitrogen"': ('fluid = "nitrogn"', "vessels.tank.fluid"),
+    'parameter = "pt.pressure"': ('parameter = "pt.presure"', "limits.low.parameter"),
+    'votes = "3 of 5"': ('votes = "6 of 5"', "limits.low.votes"),
+    'response = "1 s"': ("severity = { low = 5 }", "limits.low.severity.low"),
+    'kind = "udp"': ('kind = "upd"', "sinks.ground.kind"),
+}
+
+
+def test_many_mistakes_in_one_file_are_all_found_and_nothing_else(tmp_path):
+    text = BOARD
+    for old, (new, _) in MISTAKES.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    assert set(problems(tmp_path, text)) == {path for _, path in MISTAKES.values()}
+
+
+@pytest.mark.parametrize("old", MISTAKES)
+def test_one_mistake_is_one_problem(tmp_path, old):
+    new, path = MISTAKES[old]
+    assert list(problems(tmp_path, changed(old, new))) == [path]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("[lines.bus]", "[lines.Bus]", "lines.Bus"),
+        ("[sinks.ground]", "[limits.Low]\nparameter = 'x'\n[sinks.ground]", "limits.Low"),
+        ('device = "/dev/ttyS0"', "", "lines.bus.device"),
+        ('device = "/dev/ttyS0"', 'device = "tcp:nowhere"', "lines.bus.device"),
+        ('dialect = "modbus_rtu"\naddress = 1', 'dialect = "modbus"', "instruments.pt.dialect"),
+        ("address = 1\n", "", "instruments.pt.address"),
+        ('unit = "bar"', "unit = 1", "instruments.pt.channels.pressure.unit"),
+        ('reference = "absolute"', 'reference = "vacuum"', "instruments.pt.channels.pressure.reference"),
+        ("register = 40003\ntype = \"f32\"\nnoise = \"1 mbar\"", 'register = 5\ntype = "f32"\nnoise = "1 mbar"',
+         "instruments.pt.channels.pressure"),
+        ('model = "gas"', 'model = "vacuum"', "vessels.tank.model"),
+        ('low = "4 bar absolute"\nlow_low = "30 psia"', 'lo = "4 bar absolute"', "limits.low.lo"),
+        ('[sinks.ground]', '[extra]\na = 1\n[sinks.ground]', "extra"),
+    ],
+)  # fmt: skip
+def test_what_only_follows_from_a_mistake_is_not_shown(tmp_path, old, new, path):
+    found = problems(tmp_path, changed(old, new).replace('kind = "udp"', 'kind = "upd"'))
+    assert set(found) == {path, "sinks.ground.kind"}
+
+
+def test_a_check_of_a_whole_table_is_made_although_a_key_of_it_is_missing(tmp_path):
+    text = changed('noise = "1 mbar"', "").replace("register = 40003", "register = 5", 1)
+    channel = "instruments.pt.channels.pressure"
+    assert set(problems(tmp_path, text)) == {f"{channel}.noise", channel}
+
+
+def test_without_any_line_or_instrument_the_rest_is_judged_all_the_same(tmp_path):
+    found = problems(tmp_path, BOARD[BOARD.index("[vessels.tank]") :].replace("3 of 5", "6 of 5"))
+    assert set(found) == {"board", "lines", "instruments", "limits.low.votes"}
 
 
 def test_a_line_that_cannot_be_polled_in_time_is_refused_with_numbers(tmp_path):
