@@ -124,7 +124,7 @@ def command(
     if bench is None:
         specs = specs or list(loaded.sinks)
     logging.info(
-        "%s at %g Hz: %d lines, %d vessels, %d alarms; packets go to %s",
+        "%s at %g Hz; lines: %d, vessels: %d, alarms: %d; packets go to %s",
         loaded.name,
         1e9 / loaded.period_ns,
         len(loaded.lines),
