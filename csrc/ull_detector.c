@@ -36,6 +36,18 @@ double ull_detector_threshold(double interval) {
     return 1.13 * log(fmin(fmax(interval, 1e3), 1e12)) + 0.40;
 }
 
+static double penalty(double lag) {
+    const double knee = (double)(ULL_DETECTOR_DENSE << KNEE_LEVEL);
+    const double beyond = lag > LAG_SHORT ? log(fmin(lag, knee) / LAG_SHORT) : 0.0;
+    const double above = lag > knee ? log(lag / knee) : 0.0;
+    return PENALTY_SHORT * (log(lag) - beyond - above) + PENALTY * beyond + PENALTY_OLD * above;
+}
+
+double ull_detector_bound(double threshold, double lag) {
+    if (isnan(threshold) || isnan(lag)) return NAN;
+    return lag < ULL_DETECTOR_LAG_MIN ? NO_BOUND : fmax(2.0 * (threshold - penalty(lag)), BOUND_MIN);
+}
+
 /* Later minus earlier without signed overflow, whatever the two are. */
 static uint64_t age_ns(int64_t newer_ns, int64_t older_ns) { return (uint64_t)newer_ns - (uint64_t)older_ns; }
 
@@ -211,11 +223,6 @@ static ull_detector_whitened whiten(const ull_detector *s, double time, double e
         .time = time, .e = (value - phi * s->last) * scale - s->allowed * (u * time + w), .u = u, .w = w};
 }
 
-static double penalty(double lag) {
-    const double beyond = lag > LAG_SHORT ? log(lag / LAG_SHORT) : 0.0;
-    return PENALTY_SHORT * (log(lag) - beyond) + PENALTY * beyond;
-}
-
 ull_status ull_detector_init(ull_detector *detector, const ull_detector_settings *settings) {
     if (!detector || !settings || settings->interval_ns < 1 || settings->interval_ns > 1000000000000000 ||
         !(settings->sigma > 0.0 && isfinite(settings->sigma)) || !(settings->phi >= 0.0 && settings->phi <= 0.99) ||
@@ -232,9 +239,7 @@ ull_status ull_detector_init(ull_detector *detector, const ull_detector_settings
     detector->log_phi = settings->phi > 0.0 ? log(settings->phi) : -INFINITY;
     detector->scale_one = 1.0 / (settings->sigma * sqrt((1.0 - settings->phi) * (1.0 + settings->phi)));
     for (int lag = 0; lag <= ULL_DETECTOR_DENSE; lag++) {
-        detector->bound[lag] = lag < ULL_DETECTOR_LAG_MIN
-                                   ? NO_BOUND
-                                   : fmax(2.0 * (settings->threshold - penalty((double)lag)), BOUND_MIN);
+        detector->bound[lag] = ull_detector_bound(settings->threshold, (double)lag);
     }
     ull_detector_restart(detector);
     return ULL_OK;

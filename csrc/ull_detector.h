@@ -100,6 +100,9 @@ typedef struct {
  * clamped; NaN for NaN. */
 double ull_detector_threshold(double interval);
 
+/* z^2 that alarms at a lag of so many samples, for a threshold h; 1e300 below ULL_DETECTOR_LAG_MIN, NaN for NaN. */
+double ull_detector_bound(double threshold, double lag);
+
 /* Begin empty. ULL_ARGUMENT: null, a setting outside its bounds. */
 ull_status ull_detector_init(ull_detector *detector, const ull_detector_settings *settings);
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from fsw.board import kinds
 from fsw.leak.detector import Settings
 from fsw.leak.thermal import Thermal
-from fsw.quantity import Duration, Frequency, Interval, Reference
+from fsw.quantity import Duration, Frequency, Interval, Occurrences, Reference
 
 HIGHEST_RATE_HZ = 1000.0
 LOWEST_RATE_HZ = 1.0
@@ -60,6 +60,11 @@ class BoardTable(Table):
     )
     heartbeat: Duration = Field(
         default=10_000_000_000, description="period of TM[17,2]", json_schema_extra={"default": "10 s"}
+    )
+    false_alarms: Interval = Field(
+        default=Occurrences(1, 31_557_600 * 1_000_000_000),
+        description="leak alarms without a leak that are put up with, of all vessels together",
+        json_schema_extra={"default": "1 per year"},
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from fsw.board import kinds
 from fsw.board.parameter import Scope
 from fsw.board.problem import did_you_mean
+from fsw.leak.calibration import Calibration
 from fsw.leak.detector import Detector, Settings
 from fsw.leak.thermal import Thermal
 from fsw.leak.vessel import Inputs, Model, Outputs
@@ -25,11 +26,17 @@ class VesselSpec:
     thermal: Thermal
     inputs: Inputs
     outputs: Outputs
+    interval_ns: int  # between two pressures
+    false_alarm_s: float  # mean time between false alarms of this vessel
+    calibration: Calibration | None = None
 
 
 def specs(scope: Scope) -> tuple[VesselSpec, ...]:
     """The vessels of the file."""
     found, problems = [], scope.problems
+    allowed = scope.file.board.false_alarms
+    # Each vessel has an equal share of what the board may cry wolf.
+    false_alarm_s = allowed.ns / 1e9 / allowed.times * max(1, len(scope.file.vessels))
     for name, options in scope.file.vessels.items():
         path = f"vessels.{name}"
         kind = kinds.models()[options.model]
@@ -47,7 +54,14 @@ def specs(scope: Scope) -> tuple[VesselSpec, ...]:
                 outputs = {each.name: scope.directory.row(f"{name}.{each.name}") for each in kind.OUTPUTS}
                 found.append(
                     VesselSpec(
-                        name, model, options.detector, options.thermal, Inputs(**inputs), Outputs(**outputs)
+                        name,
+                        model,
+                        options.detector,
+                        options.thermal,
+                        Inputs(**inputs),
+                        Outputs(**outputs),
+                        scope.directory.all[inputs["pressure"]].interval_ns,
+                        false_alarm_s,
                     )
                 )
     return tuple(found)
