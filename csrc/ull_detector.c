@@ -10,6 +10,7 @@ enum {
     RANK_OLD = 7,
     PLACES = ULL_DETECTOR_PLACES,
     YOUNG = PLACES * (RANK_OLD - RANK_MIN),
+    OCTAVE_DENSE = 7, /* the last that fits the slots: lags below 256 */
     MEMORY_STEP = 3 /* octaves of lag that share a baseline: MEMORY_FACTOR */
 };
 _Static_assert(ULL_DETECTOR_SLOTS == YOUNG + PLACES && ULL_DETECTOR_DENSE == PLACES << RANK_OLD, "ranks and slots agree");
@@ -22,6 +23,7 @@ static const double LAG_SHORT = 128.0;
 enum { KNEE_LEVEL = 1 }; /* lag ULL_DETECTOR_DENSE * 2^KNEE_LEVEL */
 static const double BOUND_MIN = 4.0;    /* z = 2: a lag as long as the interval between false alarms has no say */
 static const double NO_BOUND = 1e300;
+static const double BEND = 1.5;
 static const double LN_2 = 0.69314718055994530942;
 static const double NS_PER_S = 1e9;
 static const double MEMORY_FACTOR = 8.0;
@@ -62,12 +64,13 @@ static void add(ull_detector_sums *to, const ull_detector_sums *block) {
     to->g2 += block->g2 + ahead * (2.0 * block->g1 + ahead * block->g0);
 }
 
-static void learn(ull_detector_baseline *baseline, double e0, double g0, double weight_max) {
+static void learn(ull_detector_baseline *baseline, double e0, double g0, double time, double weight_max) {
     if (g0 <= 0.0) return;
     const double weight = baseline->weight + g0 < weight_max ? baseline->weight + g0 : weight_max;
     const double gain = g0 < weight ? g0 / weight : 1.0;
     baseline->weight = weight;
     baseline->level += gain * (e0 / g0 - baseline->level);
+    baseline->time += gain * (time - baseline->time);
     baseline->variance = (1.0 - gain) * (1.0 - gain) * baseline->variance + gain * gain / g0;
 }
 
@@ -81,10 +84,34 @@ static inline double score_of(double r0, double r1, double g0, double g1, double
     return a * fabs(a) / (d * (g2 * d - vg * g1) * bound);
 }
 
+/* What is left, `time` after it began, of a change that fades. */
+static inline double settling_left(const ull_detector *s, double time) {
+    const double gone = 1.0 + s->settling_rate * larger(time - s->settling_time, 0.0);
+    return s->settling / (gone * gone);
+}
+
+/* Largest slope without a leak, between the onset and now, per interval. What bends it is worth up to half as much
+ * again to a straight line. */
+static inline double allowed_slope(const ull_detector *s, double onset, double now) {
+    const double age = now - onset;
+    const double passing = s->passing < s->passing_rate * age ? s->passing / age : s->passing_rate;
+    double slope = s->lasting + BEND * passing;
+    if (s->settling > 0.0) slope += BEND * (settling_left(s, onset) - settling_left(s, now)) / age;
+    return slope;
+}
+
+/* Largest error of a level without a leak that is so many intervals older than the onset. */
+static inline double allowed_level(const ull_detector *s, double onset, double behind) {
+    const double came = s->passing_rate * behind;
+    double level = s->lasting * behind + (s->passing < came ? s->passing : came);
+    if (s->settling > 0.0) level += settling_left(s, onset - behind) - settling_left(s, onset);
+    return level;
+}
+
 /* All slots take the sample; the loop in the middle is one that compilers vectorise. */
-static double dense(ull_detector *s, const ull_detector_whitened *sample) {
+static void dense(ull_detector *s, const ull_detector_whitened *sample) {
     const double t = sample->time, e = sample->e, u = sample->u, w = sample->w;
-    double bound[ULL_DETECTOR_SLOTS], score[ULL_DETECTOR_SLOTS];
+    double bound[ULL_DETECTOR_SLOTS], score[ULL_DETECTOR_SLOTS], part[ULL_DETECTOR_SLOTS], most[ULL_DETECTOR_SLOTS];
     for (int i = 0; i < ULL_DETECTOR_SLOTS; i++) bound[i] = s->bound[++s->age[i]];
     for (int i = 0; i < ULL_DETECTOR_SLOTS; i++) {
         const double g = u * (t - s->time[i]) + w;
@@ -99,11 +126,28 @@ static double dense(ull_detector *s, const ull_detector_whitened *sample) {
         s->g0[i] = g0;
         s->g1[i] = g1;
         s->g2[i] = g2;
-        score[i] = score_of(r0, r1, g0, g1, g2, s->variance[i], bound[i]);
+        const double d = 1.0 + s->variance[i] * g0;
+        const double vg = s->variance[i] * g1;
+        part[i] = r1 * d - vg * r0;
+        most[i] = g2 * d - vg * g1;
+        bound[i] *= d * most[i];
+        score[i] = part[i] * fabs(part[i]) / bound[i];
     }
-    double best = 0.0;
-    for (int i = 0; i < ULL_DETECTOR_SLOTS; i++) best = larger(best, score[i]);
-    return best;
+    double best = 0.0, least = 0.0;
+    if (s->allowing) {
+        for (int i = 0; i < ULL_DETECTOR_SLOTS; i++) {
+            const double allowed = allowed_slope(s, s->time[i], t) * most[i] +
+                                   allowed_level(s, s->time[i], s->behind[i]) * s->g1[i];
+            const double beyond = larger(fabs(part[i]) - allowed, 0.0);
+            score[i] = copysign(beyond * beyond / bound[i], part[i]);
+        }
+    }
+    for (int i = 0; i < ULL_DETECTOR_SLOTS; i++) {
+        best = larger(best, score[i]);
+        least = larger(least, -score[i]);
+    }
+    s->score = best;
+    s->score_rise = least;
 }
 
 static void begin(ull_detector *s, int slot, double time) {
@@ -111,6 +155,7 @@ static void begin(ull_detector *s, int slot, double time) {
     s->time[slot] = time;
     s->level[slot] = s->baseline[0].level;
     s->variance[slot] = s->baseline[0].variance;
+    s->behind[slot] = time - s->baseline[0].time;
     s->age[slot] = 0;
     if (slot < YOUNG) return;
     for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) s->young[slot - YOUNG][m] = s->baseline[m];
@@ -125,25 +170,37 @@ static ull_detector_sums sums_of(const ull_detector *s, int slot) {
                                .g2 = s->g2[slot]};
 }
 
-static void judge_old(ull_detector *s, uint32_t level, ull_detector_hypothesis *old) {
+static void judge_old(const ull_detector *s, double now, uint32_t level, ull_detector_hypothesis *old) {
     const uint64_t lag = s->count - old->born;
     const double octaves = (double)(level < KNEE_LEVEL ? level : KNEE_LEVEL);
-    double bound = s->bound[lag >> level] - 2.0 * PENALTY * LN_2 * octaves;
+    const uint64_t young = lag >> level; /* 128 to 256 */
+    const double plain = s->bound[young] / s->excess[young >> (OCTAVE_DENSE + 1) ? OCTAVE_DENSE + 1 : OCTAVE_DENSE];
+    double bound = plain - 2.0 * PENALTY * LN_2 * octaves;
     if (level > KNEE_LEVEL) {
         const double above = log((double)lag / (double)(ULL_DETECTOR_DENSE << KNEE_LEVEL));
-        bound = s->bound[ULL_DETECTOR_DENSE] - 2.0 * (PENALTY * LN_2 * octaves + PENALTY_OLD * above);
+        bound = ull_detector_bound(s->settings.threshold, (double)ULL_DETECTOR_DENSE) - 2.0 * (PENALTY * LN_2 * octaves + PENALTY_OLD * above);
     }
+    old->score = old->score_rise = 0.0;
+    if (bound < BOUND_MIN) return;
     const ull_detector_baseline *baseline = &old->baseline[level / MEMORY_STEP];
     const ull_detector_sums *sums = &old->sums;
-    old->score = bound < BOUND_MIN
-                     ? 0.0
-                     : score_of(sums->e0 - baseline->level * sums->g0, sums->e1 - baseline->level * sums->g1, sums->g0,
-                                sums->g1, sums->g2, baseline->variance, bound);
+    const double r0 = sums->e0 - baseline->level * sums->g0, r1 = sums->e1 - baseline->level * sums->g1;
+    const double d = 1.0 + baseline->variance * sums->g0;
+    const double part = r1 * d - baseline->variance * sums->g1 * r0;
+    const double most = sums->g2 * d - baseline->variance * sums->g1 * sums->g1;
+    double beyond = fabs(part);
+    if (s->allowing) {
+        beyond -= allowed_slope(s, sums->time, now) * most +
+                  allowed_level(s, sums->time, sums->time - baseline->time) * sums->g1;
+    }
+    beyond = larger(beyond, 0.0);
+    const uint32_t octave = level + OCTAVE_DENSE < ULL_DETECTOR_OCTAVES ? level + OCTAVE_DENSE : ULL_DETECTOR_OCTAVES - 1;
+    *(part > 0.0 ? &old->score : &old->score_rise) = beyond * beyond / (d * most * bound * s->excess[octave]);
 }
 
 /* A hypothesis of 256 samples leaves its slot for old[1], the one there goes on to old[2] or, at every other time,
  * out, and so on: each level takes every second one of the level below. */
-static void grow_old(ull_detector *s, int slot) {
+static void grow_old(ull_detector *s, double now, int slot) {
     if (s->age[slot] < ULL_DETECTOR_DENSE) return; /* the first ones, all born with the first sample */
     ull_detector_hypothesis next = {.sums = sums_of(s, slot), .born = s->count - s->age[slot], .held = 1};
     for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) next.baseline[m] = s->young[slot - YOUNG][m];
@@ -153,7 +210,7 @@ static void grow_old(ull_detector *s, int slot) {
         ull_detector_hypothesis *place = &s->old[level][(s->count >> shift) & (PLACES - 1)];
         const ull_detector_hypothesis leaving = *place;
         *place = next;
-        judge_old(s, level, place);
+        judge_old(s, now, level, place);
         next = leaving;
     }
 }
@@ -180,13 +237,17 @@ static void feed_old(ull_detector *s, const ull_detector_whitened *sample) {
             ull_detector_hypothesis *old = &s->old[level][i];
             if (!old->held) continue;
             add(&old->sums, &block);
-            judge_old(s, level, old);
+            judge_old(s, sample->time, level, old);
         }
     }
     for (level = level < s->settings.levels ? level : s->settings.levels; level > 0; level--) {
-        double best = s->score_old[level + 1];
-        for (int i = 0; i < PLACES; i++) best = larger(best, s->old[level][i].score);
+        double best = s->score_old[level + 1], rise = s->rise_old[level + 1];
+        for (int i = 0; i < PLACES; i++) {
+            best = larger(best, s->old[level][i].score);
+            rise = larger(rise, s->old[level][i].score_rise);
+        }
         s->score_old[level] = best;
+        s->rise_old[level] = rise;
     }
 }
 
@@ -204,7 +265,8 @@ static void learn_baselines(ull_detector *s, const ull_detector_whitened *sample
     for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) {
         const int i = m > 0;
         if (m == 1 && s->count & ((1U << RANK_OLD) - 1)) return;
-        learn(&s->baseline[m], s->recent_e0[i], s->recent_g0[i], weight_max);
+        const double half = 0.5 * (double)(1U << (m ? RANK_OLD : RANK_MIN)); /* of the stretch that is new to it */
+        learn(&s->baseline[m], s->recent_e0[i], s->recent_g0[i], sample->time - half, weight_max);
         weight_max *= MEMORY_FACTOR;
         if (m > 0 && m < ULL_DETECTOR_MEMORIES - 1) continue;
         s->recent_e0[i] = s->recent_g0[i] = 0.0;
@@ -223,39 +285,124 @@ static ull_detector_whitened whiten(const ull_detector *s, double time, double e
         .time = time, .e = (value - phi * s->last) * scale - s->allowed * (u * time + w), .u = u, .w = w};
 }
 
+/* What follows from sigma, phi, threshold and excess. */
+static void tune(ull_detector *s) {
+    const ull_detector_settings *settings = &s->settings;
+    s->phi_one = settings->phi;
+    s->log_phi = settings->phi > 0.0 ? log(settings->phi) : -INFINITY;
+    s->scale_one = 1.0 / (settings->sigma * sqrt((1.0 - settings->phi) * (1.0 + settings->phi)));
+    for (int lag = 0, octave = 0; lag <= ULL_DETECTOR_DENSE; lag++) {
+        if (lag >> (octave + 1)) octave++;
+        s->bound[lag] = ull_detector_bound(settings->threshold, (double)lag) * s->excess[octave];
+    }
+}
+
 ull_status ull_detector_init(ull_detector *detector, const ull_detector_settings *settings) {
     if (!detector || !settings || settings->interval_ns < 1 || settings->interval_ns > 1000000000000000 ||
         !(settings->sigma > 0.0 && isfinite(settings->sigma)) || !(settings->phi >= 0.0 && settings->phi <= 0.99) ||
         !(settings->threshold >= 7.0 && settings->threshold <= 60.0) ||
         !(settings->memory >= 64.0 && settings->memory <= 1e9) ||
-        !(settings->allowed_per_s >= 0.0 && isfinite(settings->allowed_per_s)) ||
+        !isfinite(settings->allowed_per_s) ||
         settings->levels > ULL_DETECTOR_LEVELS) {
         return ULL_ARGUMENT;
     }
     *detector = (ull_detector){.settings = *settings};
     detector->per_interval = (double)settings->interval_ns / NS_PER_S;
     detector->allowed = settings->allowed_per_s * detector->per_interval;
-    detector->phi_one = settings->phi;
-    detector->log_phi = settings->phi > 0.0 ? log(settings->phi) : -INFINITY;
-    detector->scale_one = 1.0 / (settings->sigma * sqrt((1.0 - settings->phi) * (1.0 + settings->phi)));
-    for (int lag = 0; lag <= ULL_DETECTOR_DENSE; lag++) {
-        detector->bound[lag] = ull_detector_bound(settings->threshold, (double)lag);
-    }
+    for (int octave = 0; octave < ULL_DETECTOR_OCTAVES; octave++) detector->excess[octave] = 1.0;
+    tune(detector);
     ull_detector_restart(detector);
     return ULL_OK;
 }
 
 void ull_detector_restart(ull_detector *detector) {
     detector->count = 0;
-    detector->score = 0.0;
+    detector->score = detector->score_rise = 0.0;
     detector->last = 0.0;
     for (int level = 0; level <= ULL_DETECTOR_LEVELS; level++) {
         detector->block[level] = NOTHING;
-        detector->score_old[level] = 0.0;
+        detector->score_old[level] = detector->rise_old[level] = 0.0;
         for (int i = 0; i < PLACES; i++) detector->old[level][i] = (ull_detector_hypothesis){0};
     }
     for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) detector->baseline[m] = (ull_detector_baseline){0};
     for (int i = 0; i < 2; i++) detector->recent_e0[i] = detector->recent_g0[i] = 0.0;
+}
+
+static void scale_sums(ull_detector_sums *sums, double by) {
+    sums->e0 *= by;
+    sums->e1 *= by;
+    sums->g0 *= by;
+    sums->g1 *= by;
+    sums->g2 *= by;
+}
+
+static void scale_baseline(ull_detector_baseline *baseline, double by) {
+    baseline->variance /= by;
+    baseline->weight *= by;
+}
+
+ull_status ull_detector_retune(ull_detector *detector, double sigma, double phi, const double *excess) {
+    ull_detector *s = detector;
+    if (!(sigma > 0.0 && isfinite(sigma)) || !(phi >= 0.0 && phi <= 0.99)) return ULL_ARGUMENT;
+    for (int octave = 0; excess && octave < ULL_DETECTOR_OCTAVES; octave++) {
+        if (!(excess[octave] >= 1.0 && isfinite(excess[octave]))) return ULL_ARGUMENT;
+    }
+    /* Every sum is information, and that goes with 1 / (sigma^2 (1 + phi) / (1 - phi)). */
+    const double before = s->settings.sigma * s->settings.sigma * (1.0 + s->settings.phi) / (1.0 - s->settings.phi);
+    const double by = before / (sigma * sigma * (1.0 + phi) / (1.0 - phi));
+    for (int i = 0; i < ULL_DETECTOR_SLOTS; i++) {
+        s->r0[i] *= by;
+        s->r1[i] *= by;
+        s->g0[i] *= by;
+        s->g1[i] *= by;
+        s->g2[i] *= by;
+        s->variance[i] /= by;
+    }
+    for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) {
+        scale_baseline(&s->baseline[m], by);
+        for (int i = 0; i < PLACES; i++) scale_baseline(&s->young[i][m], by);
+    }
+    for (int i = 0; i < 2; i++) {
+        s->recent_e0[i] *= by;
+        s->recent_g0[i] *= by;
+    }
+    for (int level = 0; level <= ULL_DETECTOR_LEVELS; level++) {
+        scale_sums(&s->block[level], by);
+        s->score_old[level] *= by;
+        s->rise_old[level] *= by;
+        for (int i = 0; i < PLACES; i++) {
+            ull_detector_hypothesis *old = &s->old[level][i];
+            scale_sums(&old->sums, by);
+            old->score *= by;
+            old->score_rise *= by;
+            for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) scale_baseline(&old->baseline[m], by);
+        }
+    }
+    s->settings.sigma = sigma;
+    s->settings.phi = phi;
+    for (int octave = 0; excess && octave < ULL_DETECTOR_OCTAVES; octave++) s->excess[octave] = excess[octave];
+    tune(s);
+    return ULL_OK;
+}
+
+ull_status ull_detector_allow(ull_detector *detector, const ull_detector_allowance *allowance) {
+    ull_detector *s = detector;
+    const ull_detector_allowance *a = allowance;
+    if (!(a->lasting_per_s >= 0.0 && a->passing >= 0.0 && a->passing_per_s >= 0.0 && a->settling >= 0.0) ||
+        !isfinite(a->lasting_per_s + a->passing + a->passing_per_s + a->settling) ||
+        (a->settling > 0.0 && !(a->settling_s > 0.0 && isfinite(a->settling_s)))) {
+        return ULL_ARGUMENT;
+    }
+    s->lasting = a->lasting_per_s * s->per_interval;
+    s->passing = a->passing;
+    s->passing_rate = a->passing_per_s * s->per_interval;
+    s->settling = a->settling;
+    s->settling_rate = a->settling > 0.0 ? s->per_interval / a->settling_s : 0.0;
+    const double before = (double)age_ns(a->settling_ns, s->origin_ns) / (double)s->settings.interval_ns;
+    const double after = (double)age_ns(s->origin_ns, a->settling_ns) / (double)s->settings.interval_ns;
+    s->settling_time = a->settling_ns >= s->origin_ns ? before : -after;
+    s->allowing = s->lasting > 0.0 || s->passing > 0.0 || s->settling > 0.0;
+    return ULL_OK;
 }
 
 /* The first sample: nothing before it tells of the noise, and all slots begin with it. */
@@ -263,7 +410,7 @@ static void first(ull_detector *s, int64_t time_ns, double value) {
     const double weight = 1.0 / (s->settings.sigma * s->settings.sigma);
     s->origin_ns = s->last_ns = time_ns;
     s->reference = value;
-    for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) learn(&s->baseline[m], 0.0, weight, INFINITY);
+    for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) learn(&s->baseline[m], 0.0, weight, 0.0, INFINITY);
     for (int slot = 0; slot < ULL_DETECTOR_SLOTS; slot++) begin(s, slot, 0.0);
 }
 
@@ -285,7 +432,7 @@ ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double val
     s->last_ns = time_ns;
     s->count++;
 
-    const double score = dense(s, &sample);
+    dense(s, &sample);
     feed_old(s, &sample);
     learn_baselines(s, &sample);
     if ((s->count & ((1U << RANK_MIN) - 1)) == 0) {
@@ -293,14 +440,17 @@ ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double val
         while (rank < RANK_OLD && !((s->count >> rank) & 1)) rank++;
         const int place = (int)(s->count >> (rank < RANK_OLD ? rank + 1 : RANK_OLD)) & (PLACES - 1);
         const int slot = PLACES * (rank - RANK_MIN) + place;
-        if (rank == RANK_OLD) grow_old(s, slot);
+        if (rank == RANK_OLD) grow_old(s, time, slot);
         begin(s, slot, time);
     }
-    s->score = larger(score, s->score_old[1]);
+    s->score = larger(s->score, s->score_old[1]);
+    s->score_rise = larger(s->score_rise, s->rise_old[1]);
     return ULL_OK;
 }
 
 double ull_detector_certainty(const ull_detector *detector) { return sqrt(detector->score); }
+
+double ull_detector_rise(const ull_detector *detector) { return sqrt(detector->score_rise); }
 
 /* A hypothesis brought up to this sample. */
 typedef struct {

@@ -25,6 +25,7 @@
 #define ULL_DETECTOR_DENSE 256    /* samples */
 #define ULL_DETECTOR_PLACES 2    /* hypotheses in an octave of age: a power of 2 */
 #define ULL_DETECTOR_LEVELS 14    /* octaves of age above: 4 million samples */
+#define ULL_DETECTOR_OCTAVES 23   /* of lag: 2^22 samples and more are the last */
 #define ULL_DETECTOR_MEMORIES 5   /* lengths of baseline, each 8 times the one before */
 #define ULL_DETECTOR_LAG_MIN 8    /* samples: below, a spike would be a leak */
 
@@ -35,9 +36,20 @@ typedef struct {
     double threshold;      /* h of ull_detector_threshold, 7 to 60 */
     double memory;         /* samples of baseline behind lags up to 1024; 8 times as many for each 8 times the lag;
                             * 64 to 10^9, 10^4 is proven */
-    double allowed_per_s;  /* a fall this fast, before the onset or after it, is no evidence; >= 0 */
+    double allowed_per_s;  /* the series falls this fast anyway: taken off before all else; finite */
     uint32_t levels;       /* the longest lag is 256 * 2^levels samples; at most ULL_DETECTOR_LEVELS */
 } ull_detector_settings;
+
+/* How far the series may be off by what is neither noise nor a leak: bounds, all >= 0, in units of the values. No more
+ * than evidence beyond the worst of it counts. */
+typedef struct {
+    double lasting_per_s;     /* slope that goes on */
+    double passing;           /* change that comes and stays */
+    double passing_per_s;     /* how fast that may come */
+    double settling;          /* change that began at settling_ns and is over in the end: what is left of it is */
+    double settling_s;        /* settling / (1 + t / settling_s)^2; > 0 where settling is */
+    int64_t settling_ns;
+} ull_detector_allowance;
 
 /* Private, as all below up to the verdict. Whitened sums since `time`, in nominal intervals. */
 typedef struct {
@@ -50,11 +62,12 @@ typedef struct {
     double level;    /* exponentially weighted mean of the series less what may fall */
     double variance; /* of it */
     double weight;   /* information in it, up to what its memory holds */
+    double time;     /* mean of its samples' */
 } ull_detector_baseline;
 
 typedef struct {
     ull_detector_sums sums;
-    double score;
+    double score, score_rise;
     uint64_t born; /* number of the last sample before */
     uint32_t held; /* 0: the place is free */
     ull_detector_baseline baseline[ULL_DETECTOR_MEMORIES];
@@ -71,14 +84,18 @@ typedef struct {
     double r0[ULL_DETECTOR_SLOTS], r1[ULL_DETECTOR_SLOTS]; /* as e0 and e1, of what the level leaves */
     double g0[ULL_DETECTOR_SLOTS], g1[ULL_DETECTOR_SLOTS], g2[ULL_DETECTOR_SLOTS];
     double time[ULL_DETECTOR_SLOTS], level[ULL_DETECTOR_SLOTS], variance[ULL_DETECTOR_SLOTS];
+    double behind[ULL_DETECTOR_SLOTS]; /* intervals by which the level is older than the onset */
     uint32_t age[ULL_DETECTOR_SLOTS]; /* samples */
     ull_detector_baseline young[ULL_DETECTOR_PLACES][ULL_DETECTOR_MEMORIES]; /* of the last two slots: they may grow old */
     ull_detector_hypothesis old[ULL_DETECTOR_LEVELS + 1][ULL_DETECTOR_PLACES];      /* [0] is not used */
     ull_detector_sums block[ULL_DETECTOR_LEVELS + 1];               /* what old[s] has not taken yet */
     ull_detector_baseline baseline[ULL_DETECTOR_MEMORIES];
     double recent_e0[2], recent_g0[2]; /* what the shortest and the longer memories lack yet */
-    double score_old[ULL_DETECTOR_LEVELS + 2]; /* best score of this level and those above */
-    double score;
+    double score_old[ULL_DETECTOR_LEVELS + 2], rise_old[ULL_DETECTOR_LEVELS + 2]; /* best of this level and above */
+    double score, score_rise;
+    double excess[ULL_DETECTOR_OCTAVES]; /* variance of slow noise over that of sigma and phi, by octave of lag; >= 1 */
+    int allowing;
+    double lasting, passing, passing_rate, settling, settling_rate, settling_time; /* allowance, per interval */
     double log_phi, allowed, per_interval;
     double phi_one, scale_one; /* for a distance of exactly one interval */
     double reference, last;    /* falls count from the first value */
@@ -106,8 +123,16 @@ double ull_detector_bound(double threshold, double lag);
 /* Begin empty. ULL_ARGUMENT: null, a setting outside its bounds. */
 ull_status ull_detector_init(ull_detector *detector, const ull_detector_settings *settings);
 
-/* Forget every sample; the settings stay. */
+/* Forget every sample; settings, allowance and excess stay. */
 void ull_detector_restart(ull_detector *detector);
+
+/* Go on with other noise. What was learned keeps its weight by long-run variance. `excess` (null: as it is) is by how
+ * much the variance of slow noise is above what sigma and phi make of it, for lags from 2^k to 2^(k+1) samples.
+ * ULL_ARGUMENT: out of bounds; nothing is changed. */
+ull_status ull_detector_retune(ull_detector *detector, double sigma, double phi, const double *excess);
+
+/* From the next sample on. ULL_ARGUMENT: negative, not finite; nothing is changed. */
+ull_status ull_detector_allow(ull_detector *detector, const ull_detector_allowance *allowance);
 
 /* Take a sample. Not taken: ULL_ORDER, time_ns not later than the last; ULL_ARGUMENT, value not finite or 10^12 sigma
  * from the first one. */
@@ -115,6 +140,9 @@ ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double val
 
 /* Certainty alone: what an alarm needs at each sample. 0 before there is anything to judge. */
 double ull_detector_certainty(const ull_detector *detector);
+
+/* The same for a series that rises: 1 and more, and the baseline no longer holds. */
+double ull_detector_rise(const ull_detector *detector);
 
 void ull_detector_result(const ull_detector *detector, ull_detector_verdict *verdict);
 

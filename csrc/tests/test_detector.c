@@ -193,7 +193,7 @@ static void settings_out_of_bounds_are_refused(void) {
     CHECK(ull_detector_init(&detector, &s) == ULL_ARGUMENT);
     s = plain(), s.memory = 63.0;
     CHECK(ull_detector_init(&detector, &s) == ULL_ARGUMENT);
-    s = plain(), s.allowed_per_s = -1.0;
+    s = plain(), s.allowed_per_s = INFINITY;
     CHECK(ull_detector_init(&detector, &s) == ULL_ARGUMENT);
     s = plain(), s.levels = ULL_DETECTOR_LEVELS + 1;
     CHECK(ull_detector_init(&detector, &s) == ULL_ARGUMENT);
