@@ -24,6 +24,9 @@ enum { KNEE_LEVEL = 1 }; /* lag ULL_DETECTOR_DENSE * 2^KNEE_LEVEL */
 static const double BOUND_MIN = 4.0;    /* z = 2: a lag as long as the interval between false alarms has no say */
 static const double NO_BOUND = 1e300;
 static const double BEND = 1.5;
+/* A baseline of M samples has the noise sigma / sqrt(2 M), and lags behind a drift by M of its steps. Five times the one
+ * and the other are least together at M = (1.77 sigma / drift)^(2/3). */
+static const double BASELINE_SIGMA = 1.77, MEMORY_MIN = 64.0;
 static const double LN_2 = 0.69314718055994530942;
 static const double NS_PER_S = 1e9;
 static const double MEMORY_FACTOR = 8.0;
@@ -261,12 +264,14 @@ static void learn_baselines(ull_detector *s, const ull_detector_whitened *sample
     }
     if (s->count & ((1U << RANK_MIN) - 1)) return;
     const double u_one = (1.0 - s->phi_one) * s->scale_one;
+    const double longest = u_one * u_one * 0.5 * (s->memory_max + 1.0);
     double weight_max = u_one * u_one * 0.5 * (s->settings.memory + 1.0);
     for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) {
         const int i = m > 0;
         if (m == 1 && s->count & ((1U << RANK_OLD) - 1)) return;
         const double half = 0.5 * (double)(1U << (m ? RANK_OLD : RANK_MIN)); /* of the stretch that is new to it */
-        learn(&s->baseline[m], s->recent_e0[i], s->recent_g0[i], sample->time - half, weight_max);
+        learn(&s->baseline[m], s->recent_e0[i], s->recent_g0[i], sample->time - half,
+              weight_max < longest ? weight_max : longest);
         weight_max *= MEMORY_FACTOR;
         if (m > 0 && m < ULL_DETECTOR_MEMORIES - 1) continue;
         s->recent_e0[i] = s->recent_g0[i] = 0.0;
@@ -310,6 +315,7 @@ ull_status ull_detector_init(ull_detector *detector, const ull_detector_settings
     detector->per_interval = (double)settings->interval_ns / NS_PER_S;
     detector->allowed = settings->allowed_per_s * detector->per_interval;
     for (int octave = 0; octave < ULL_DETECTOR_OCTAVES; octave++) detector->excess[octave] = 1.0;
+    detector->memory_max = INFINITY;
     tune(detector);
     ull_detector_restart(detector);
     return ULL_OK;
@@ -393,7 +399,7 @@ ull_status ull_detector_allow(ull_detector *detector, const ull_detector_allowan
         (a->settling > 0.0 && !(a->settling_s > 0.0 && isfinite(a->settling_s)))) {
         return ULL_ARGUMENT;
     }
-    s->lasting = a->lasting_per_s * s->per_interval;
+    const double lasting = a->lasting_per_s * s->per_interval;
     s->passing = a->passing;
     s->passing_rate = a->passing_per_s * s->per_interval;
     s->settling = a->settling;
@@ -401,6 +407,11 @@ ull_status ull_detector_allow(ull_detector *detector, const ull_detector_allowan
     const double before = (double)age_ns(a->settling_ns, s->origin_ns) / (double)s->settings.interval_ns;
     const double after = (double)age_ns(s->origin_ns, a->settling_ns) / (double)s->settings.interval_ns;
     s->settling_time = a->settling_ns >= s->origin_ns ? before : -after;
+    if (s->lasting != lasting) {
+        s->lasting = lasting;
+        const double sigma = s->settings.sigma * sqrt((1.0 + s->settings.phi) / (1.0 - s->settings.phi));
+        s->memory_max = fmax(pow(BASELINE_SIGMA * sigma / lasting, 2.0 / 3.0), MEMORY_MIN);
+    }
     s->allowing = s->lasting > 0.0 || s->passing > 0.0 || s->settling > 0.0;
     return ULL_OK;
 }

@@ -4,6 +4,10 @@
 
 static const double CLIP = 25.0; /* a batch this many times the mean is an event, not noise */
 static const double PHI_MAX = 0.99;
+static const uint64_t SURE = 8;          /* second differences: fewer say nothing */
+static const double SCALE_MEMORY = 1e4;
+static const double SCATTER = 3.9;       /* variance of a mean of squared second differences, times their number */
+static const double TIES = 0.05;         /* share of equal neighbours that makes steps; sigma = 8 steps has as many */
 
 ull_status ull_noise_init(ull_noise *noise, double memory) {
     if (!noise || !(memory >= 16.0 && memory <= 1e9)) return ULL_ARGUMENT;
@@ -11,7 +15,41 @@ ull_status ull_noise_init(ull_noise *noise, double memory) {
     return ULL_OK;
 }
 
-void ull_noise_pause(ull_noise *noise) { noise->seen = 0; }
+void ull_noise_pause(ull_noise *noise) {
+    noise->seen = 0;
+    for (int i = 0; i < ULL_NOISE_SCALES; i++) {
+        noise->scale[i].summed = noise->scale[i].held = 0;
+        noise->scale[i].sum = 0.0;
+    }
+}
+
+/* E d^2 = 6 S / m for second differences of the means of m samples, S the long-run variance of one. */
+static void bend(ull_noise_scale *scale, double mean, double samples, double memory) {
+    if (scale->held == 2) {
+        const double d = mean - 2.0 * scale->last + scale->before;
+        double square = d * d * samples / 6.0;
+        if (scale->count >= SURE) square = fmin(square, CLIP * scale->square);
+        scale->count++;
+        scale->square += (square - scale->square) / fmin((double)scale->count, memory);
+    } else {
+        scale->held++;
+    }
+    scale->before = scale->last;
+    scale->last = mean;
+}
+
+static void bend_all(ull_noise *n, double value) {
+    double samples = 4.0;
+    for (int i = 0; i < ULL_NOISE_SCALES; i++, samples *= 4.0) {
+        ull_noise_scale *scale = &n->scale[i];
+        scale->sum += value;
+        if (++scale->summed < 4) return;
+        value = 0.25 * scale->sum;
+        scale->sum = 0.0;
+        scale->summed = 0;
+        bend(scale, value, samples, SCALE_MEMORY);
+    }
+}
 
 /* West's weighted update of means and covariance; the weights fade. */
 static void learn(ull_noise *n, double near, double far) {
@@ -41,6 +79,12 @@ ull_status ull_noise_push(ull_noise *noise, double value) {
         const double near = value - n->ring[(place + ULL_NOISE_FAR - 1) % ULL_NOISE_FAR];
         n->near += near * near;
         n->near_count++;
+        n->pairs++;
+        if (near == 0.0) {
+            n->ties++;
+        } else if (n->step == 0.0 || fabs(near) < n->step) {
+            n->step = fabs(near);
+        }
     }
     if (n->seen >= ULL_NOISE_FAR) {
         const double far = value - n->ring[place];
@@ -49,6 +93,7 @@ ull_status ull_noise_push(ull_noise *noise, double value) {
     }
     n->ring[place] = value;
     n->seen++;
+    bend_all(n, value);
     if (n->far_count == ULL_NOISE_BATCH) {
         learn(n, n->near / (2.0 * n->near_count), n->far / (2.0 * n->far_count));
         n->near = n->far = 0.0;
@@ -64,6 +109,25 @@ ull_status ull_noise_run(ull_noise *noise, const double *value, size_t count) {
         if (answer == ULL_OK) answer = each;
     }
     return answer;
+}
+
+void ull_noise_excess(const ull_noise *noise, double long_run_variance, double *excess, size_t octaves) {
+    double last = 1.0;
+    for (size_t k = 0; k < octaves; k++) {
+        excess[k] = last;
+        if (k < 4 || k & 1) continue; /* a lag of 2^k is told by means of 2^(k-2) = 4^(i+1) */
+        const size_t i = k / 2 - 2;
+        if (i >= ULL_NOISE_SCALES || noise->scale[i].count < SURE) continue;
+        const ull_noise_scale *scale = &noise->scale[i];
+        const double ratio = scale->square / long_run_variance;
+        const double error = ratio * sqrt(SCATTER / fmin((double)scale->count, SCALE_MEMORY));
+        if (ratio - 1.0 > 3.0 * error) {
+            last = ratio + 1.64 * error;
+        } else if (ratio + 2.0 * error < last) {
+            last = 1.0;
+        }
+        excess[k] = last;
+    }
 }
 
 void ull_noise_result(const ull_noise *noise, ull_noise_estimate *estimate) {
@@ -94,6 +158,7 @@ void ull_noise_result(const ull_noise *noise, ull_noise_estimate *estimate) {
     const double q = 1.0 - phi;
     /* S = s^2 (2 - q) / q with q = near / far: d ln S = (1 + 2 / (2 - q)) d ln far - 2 / (2 - q) d ln near. */
     const double k = 2.0 / (2.0 - q);
+    estimate->step = (double)n->ties > TIES * (double)n->pairs ? n->step : 0.0;
     estimate->sigma = sigma;
     estimate->phi = phi;
     estimate->sigma_long_run = sigma * sqrt(odds);

@@ -2,9 +2,10 @@
  *
  * From squared differences of neighbours and of samples 16 apart: level and slow drift cancel (a leak of b sigma per
  * sample adds (16 b)^2 / 2 to the variance: 1e-4 at 0.01), so it may run on for ever without learning a leak.
- * Standard errors come from the scatter of batches, whatever the noise is.
+ * Standard errors come from the scatter of batches, whatever the noise is. Slow noise beneath that of neighbours shows in
+ * second differences of the means of 4, 16 ... samples, which are blind to any straight line.
  *
- * Memory   The caller owns the struct, about 300 bytes.
+ * Memory   The caller owns the struct, 1 kB.
  * Cost     push: O(1).
  * Samples  Even spacing is assumed; call ull_noise_pause at a gap.
  * Threads  None inside; one estimate is used by one thread at a time.
@@ -21,7 +22,17 @@
 #define ULL_NOISE_BATCH 256   /* samples */
 #define ULL_NOISE_BATCHES 8   /* fewer say nothing of the standard errors */
 
-/* Private: use the functions. */
+#define ULL_NOISE_SCALES 10   /* means of 4, 16 ... 4^10 samples */
+
+/* Private, as the next: use the functions. */
+typedef struct {
+    double before, last; /* means of this many samples */
+    double sum;
+    uint32_t summed, held;
+    double square;       /* long-run variance of one sample, by this scale */
+    uint64_t count;
+} ull_noise_scale;
+
 typedef struct {
     double ring[ULL_NOISE_FAR];
     uint64_t seen;                /* since the last pause */
@@ -32,6 +43,9 @@ typedef struct {
     double weight, weight_square; /* of the batches that the means below hold */
     double mean_near, mean_far;
     double var_near, var_far, cov;
+    ull_noise_scale scale[ULL_NOISE_SCALES];
+    double step;                  /* least difference of neighbours that is not 0 */
+    uint64_t pairs, ties;         /* neighbours, and how many of them were equal */
 } ull_noise;
 
 /* NaN until ULL_NOISE_BATCHES batches are in. */
@@ -42,6 +56,7 @@ typedef struct {
     double error_sigma;    /* one standard error, each */
     double error_phi;
     double error_long_run;
+    double step;           /* of the instrument, where it is coarse enough to show: neighbours are often equal; else 0 */
     uint64_t batches;
 } ull_noise_estimate;
 
@@ -55,6 +70,10 @@ void ull_noise_pause(ull_noise *noise);
 ull_status ull_noise_push(ull_noise *noise, double value);
 
 ull_status ull_noise_run(ull_noise *noise, const double *value, size_t count);
+
+/* For lags of 2^k to 2^(k+1) samples, k < octaves: by how much the variance of slow noise is above that of AR(1) noise with
+ * the long-run variance given; 1 where that is not sure by 3 standard errors. */
+void ull_noise_excess(const ull_noise *noise, double long_run_variance, double *excess, size_t octaves);
 
 void ull_noise_result(const ull_noise *noise, ull_noise_estimate *estimate);
 

@@ -45,8 +45,17 @@ def monitor(
 
 def vessel(spec: VesselSpec) -> Vessel:
     """One vessel with a fresh memory."""
-    detector = Detector(spec.detector, spec.model.zero_leak_kg_per_s)
-    return Vessel(spec.name, spec.model, detector, spec.thermal, spec.inputs, spec.outputs)
+    return Vessel(
+        spec.name,
+        spec.model,
+        Detector(spec.detector, spec.false_alarm_s, spec.calibration),
+        spec.thermal,
+        spec.inputs,
+        spec.outputs,
+        spec.calibration,
+        spec.detector.gap,
+        spec.detector.flat,
+    )
 
 
 def pollers(board: Board) -> Sequence[Poller]:

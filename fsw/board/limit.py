@@ -1,5 +1,6 @@
 """Limits: those of the file in SI, and the companions that every channel and vessel gets without being asked."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from fsw.board.parameter import Declared, Directory, Scope
 from fsw.board.problem import Problems
 from fsw.board.schema import Level, LimitTable
 from fsw.board.vessel import VesselSpec
+from fsw.leak.vessel import EXCEEDED_SIGMA
 from fsw.limits import Check, Limit, OnBad
 from fsw.limits import problems as refused
 
@@ -17,6 +19,7 @@ LEVELS: tuple[Level, ...] = ("low_low", "low", "high", "high_high")
 DEFAULT_SEVERITY: dict[Level, int] = {"low_low": 3, "low": 2, "high": 2, "high_high": 3}
 COMPANION_SEVERITY = 3
 LEAK_SEVERITY = 4
+FOUND_SEVERITY = 3  # of a leak that may still be below the leak_limit, which has an alarm of its own
 # A leak just found is near the threshold: the evidence must be gone, and for a while, before it is taken back.
 LEAK_RETURNS_BELOW = 0.5
 LEAK_RETURNS_AFTER_NS = 10_000_000_000
@@ -186,7 +189,8 @@ def _of_vessels(vessels: Sequence[VesselSpec], directory: Directory) -> Iterator
             "row": directory.row(f"{name}.leak_certainty"),
             "check": Check.LIMIT,
             "high": 1.0,
-            "severity": (LEAK_SEVERITY,) * 4,
+            "severity": (LEAK_SEVERITY if math.isinf(vessel.model.leak_limit_kg_per_s) else FOUND_SEVERITY,)
+            * 4,
             "deadband": 1.0 - LEAK_RETURNS_BELOW,
             "off_n": 3,
             "off_delay_ns": LEAK_RETURNS_AFTER_NS,
@@ -197,3 +201,20 @@ def _of_vessels(vessels: Sequence[VesselSpec], directory: Directory) -> Iterator
             " long. Shut off what feeds the leak if that can be done.",
         }
         yield Draft(f"{name}.leak", "", keys)
+        if math.isfinite(vessel.model.leak_limit_kg_per_s):
+            yield Draft(
+                f"{name}.leak_limit",
+                "",
+                {
+                    "row": directory.row(f"{name}.leak_rate"),
+                    "check": Check.LIMIT,
+                    "high": vessel.model.leak_limit_kg_per_s,
+                    "severity": (LEAK_SEVERITY,) * 4,
+                    "sigma_k": EXCEEDED_SIGMA,
+                    "off_n": 3,
+                    "off_delay_ns": LEAK_RETURNS_AFTER_NS,
+                    "text": f"{name} leaks more than is allowed",
+                    "guidance": f"{name}.leak_rate is above leak_limit by {EXCEEDED_SIGMA:g} standard errors."
+                    " See .hole and .time_to_limit.",
+                },
+            )

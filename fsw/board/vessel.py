@@ -10,7 +10,7 @@ from fsw.board import kinds
 from fsw.board.parameter import Scope
 from fsw.board.problem import did_you_mean
 from fsw.leak.calibration import Calibration
-from fsw.leak.detector import Detector, Settings
+from fsw.leak.detector import Settings
 from fsw.leak.thermal import Thermal
 from fsw.leak.vessel import Inputs, Model, Outputs
 from fsw.quantity import LeakQuantity, Measured, unit_of
@@ -48,8 +48,6 @@ def specs(scope: Scope) -> tuple[VesselSpec, ...]:
         }
         with problems.at(path, None):
             model = kind.model(options)
-            with problems.at(f"{path}.detector", None):
-                Detector(options.detector, model.zero_leak_kg_per_s)
             if len(problems) == before:
                 outputs = {each.name: scope.directory.row(f"{name}.{each.name}") for each in kind.OUTPUTS}
                 found.append(

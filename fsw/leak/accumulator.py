@@ -94,6 +94,10 @@ class Options(BaseModel):
         description="a leak up to this is none: the declared tightness",
         json_schema_extra={"default": "0 kg/s"},
     )
+    leak_limit: Leak | None = Field(
+        default=None,
+        description="a leak surely above this is an alarm of its own: the largest that is allowed",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,13 @@ class Model:
     limit_pa: float
     outside_pa: float
     zero_leak_kg_per_s: float
+    leak_limit_kg_per_s: float
     cycle_share: float  # bound on what a thermal cycle does by the exponent, as a share of its volume
+
+    @property
+    def assumed_temperature_k(self) -> Measured:
+        """Never needed: the loop has a channel for it."""
+        return Measured(math.nan, math.nan)
 
     def gas_now_m3(self, state: State) -> float:
         """Volume of the accumulator gas."""
@@ -244,16 +254,6 @@ def model(options: Options) -> Model:
         )
     if options.reference_pressure <= 0:
         raise ValueError("reference_pressure is 0 Pa: give the pressure at which gas_volume was measured")
-    leak = options.zero_leak
-    match leak.dimension:
-        case LeakDimension.MASS:
-            zero_leak = leak.value
-        case LeakDimension.VOLUME:
-            zero_leak = leak.value * options.density.value
-        case _:
-            raise ValueError(
-                'zero_leak is a throughput, which is for gases: a liquid leak is "2 g/h" or "3 mL/day"'
-            )
     cushion = Cushion(options.exponent, options.long_exponent, shortest_ns / NS_PER_S, longest_ns / NS_PER_S)
     cycle = cushion.exponent(CYCLE_S, CYCLE_S)
     density_scale = options.density.sigma / options.density.value
@@ -272,6 +272,21 @@ def model(options: Options) -> Model:
         cd=options.cd,
         limit_pa=options.limit,
         outside_pa=max(options.outside, options.vapour_pressure),
-        zero_leak_kg_per_s=zero_leak,
+        zero_leak_kg_per_s=_mass_rate("zero_leak", options.zero_leak, options.density.value),
+        leak_limit_kg_per_s=math.inf
+        if options.leak_limit is None
+        else _mass_rate("leak_limit", options.leak_limit, options.density.value),
         cycle_share=cycle.value / cushion.slow.value - 1 + EXPONENT_SIGMAS * cycle.sigma,
     )
+
+
+def _mass_rate(key: str, leak: LeakQuantity, density: float) -> float:
+    match leak.dimension:
+        case LeakDimension.MASS:
+            return leak.value
+        case LeakDimension.VOLUME:
+            return leak.value * density
+        case _:
+            raise ValueError(
+                f'{key} is a throughput, which is for gases: a liquid leak is "2 g/h" or "3 mL/day"'
+            )

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fsw.leak import orifice
 from fsw.leak.fluid import GASES, MOLAR_GAS_CONSTANT, ZERO_CELSIUS_K, Gas, GasName
-from fsw.leak.state import EXACT, NEVER, OUTPUTS, PRESSURE, TEMPERATURE, Inventory, State, TimeLeft
+from fsw.leak.state import EXACT, NEVER, PRESSURE, Input, Inventory, Output, State, TimeLeft
+from fsw.leak.state import OUTPUTS as COMMON_OUTPUTS
 from fsw.quantity import (
     AbsolutePressure,
     Leak,
@@ -16,12 +17,15 @@ from fsw.quantity import (
     Measured,
     Temperature,
     UncertainNumber,
+    UncertainTemperature,
     UncertainVolume,
 )
 
 __all__ = ["INPUTS", "OUTPUTS", "Model", "Options", "model"]
 
-INPUTS = (PRESSURE, TEMPERATURE)
+INPUTS = (PRESSURE, Input("temperature", "temperature", required=False))
+OUTPUTS = (*COMMON_OUTPUTS, Output("decay", "Pa/s", "the leak as fall of pressure at constant temperature"))
+NO_TEMPERATURE = Measured(math.nan, math.nan)
 
 
 class Options(BaseModel):
@@ -30,7 +34,10 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     pressure: str = Field(description="channel of its pressure, as INSTRUMENT.CHANNEL")
-    temperature: str = Field(description="channel of its temperature")
+    temperature: str | None = Field(default=None, description="channel of its temperature")
+    assumed_temperature: UncertainTemperature | None = Field(
+        default=None, description="where no channel measures it; then only a gross leak can be told"
+    )
     volume: UncertainVolume
     fluid: GasName = Field(description="the gas inside")
     limit: AbsolutePressure = Field(description="the pressure that time_to_limit counts down to")
@@ -46,6 +53,10 @@ class Options(BaseModel):
         default=LeakQuantity(0.0, LeakDimension.MASS),
         description="a leak up to this is none: the declared tightness",
         json_schema_extra={"default": "0 kg/s"},
+    )
+    leak_limit: Leak | None = Field(
+        default=None,
+        description="a leak surely above this is an alarm of its own: the largest that is allowed",
     )
     throughput_at: Temperature = Field(
         default=ZERO_CELSIUS_K,
@@ -64,13 +75,17 @@ class Model:
     limit_pa: float
     outside_pa: float
     zero_leak_kg_per_s: float
+    leak_limit_kg_per_s: float
+    assumed_temperature_k: Measured
 
     def inventory(self, state: State) -> Inventory:
         """The gas of the volume."""
         p, t = state.pressure_pa, state.temperature_k
         kg = p.value * self.volume_m3.value / (self.gas.specific_constant * t.value)
-        scale = self.volume_m3.sigma / self.volume_m3.value
-        noise_kg = abs(kg) * math.hypot(p.sigma / p.value, t.sigma / t.value) if p.value else math.nan
+        assumed = self.assumed_temperature_k.sigma / t.value if t is self.assumed_temperature_k else 0.0
+        scale = math.hypot(self.volume_m3.sigma / self.volume_m3.value, assumed)
+        noise_t = 0.0 if assumed else t.sigma / t.value
+        noise_kg = abs(kg) * math.hypot(p.sigma / p.value, noise_t) if p.value else math.nan
         fading = orifice.gas_fading(p.value, self.outside_pa, self.gas) / kg if kg > 0 else 0.0
         return Inventory(kg, math.hypot(noise_kg, kg * scale), noise_kg, scale, kg / t.value, 0.0, fading)
 
@@ -98,17 +113,33 @@ def model(options: Options) -> Model:
     gas = GASES[options.fluid]
     if not 0 < options.cd.value <= 1:
         raise ValueError(f"cd is {options.cd.value:g}: a discharge coefficient is above 0 and at most 1")
-    leak = options.zero_leak
+    if (options.temperature is None) is (options.assumed_temperature is None):
+        raise ValueError(
+            'needs temperature, a channel, or assumed_temperature, as "20 degC +/- 5 K", where there is none; not both'
+        )
+    limit = options.leak_limit
+    return Model(
+        gas,
+        options.volume,
+        options.cd,
+        options.limit,
+        options.outside,
+        _mass_rate("zero_leak", options.zero_leak, options.throughput_at, gas),
+        math.inf if limit is None else _mass_rate("leak_limit", limit, options.throughput_at, gas),
+        options.assumed_temperature or NO_TEMPERATURE,
+    )
+
+
+def _mass_rate(key: str, leak: LeakQuantity, at_k: float, gas: Gas) -> float:
     match leak.dimension:
         case LeakDimension.MASS:
-            zero_leak = leak.value
+            return leak.value
         case LeakDimension.THROUGHPUT:
-            zero_leak = kg_per_s(leak.value, options.throughput_at, gas)
+            return kg_per_s(leak.value, at_k, gas)
         case _:
             raise ValueError(
-                'zero_leak is a volume rate, which says nothing of a gas without its pressure: "1 sccm", "2 g/h"'
+                f'{key} is a volume rate, which says nothing of a gas without its pressure: "1 sccm", "2 g/h"'
             )
-    return Model(gas, options.volume, options.cd, options.limit, options.outside, zero_leak)
 
 
 def kg_per_s(throughput: float, at_k: float, gas: Gas) -> float:

@@ -1,5 +1,6 @@
 """What a vessel's instruments say at one instant, and what its model makes of it."""
 
+import enum
 import math
 from typing import NamedTuple
 
@@ -49,6 +50,21 @@ class Output(NamedTuple):
     text: str
 
 
+class Finding(enum.IntEnum):
+    """`<vessel>.verdict`: what is found, or why it cannot be told."""
+
+    NO_LEAK = 0
+    LEAK = 1
+    EXCEEDED = 2  # a leak, and surely above leak_limit
+    TRANSIENT = 3  # no leak; but temperatures move, and a larger one than usual may hide behind them
+    LEARNING = 4  # the noise is not known yet: only a gross leak would be seen
+    NO_TEMPERATURE = 5  # no channel measures it: a small slope may be anything
+    SUSPENDED = 6  # a phase of the test
+    UNCERTAIN_INPUT = 7
+    FLAT = 8  # the pressure does not move by a bit
+    BLIND = 9
+
+
 PRESSURE = Input("pressure", "pressure", required=True)
 TEMPERATURE = Input("temperature", "temperature", required=True)
 
@@ -56,6 +72,11 @@ OUTPUTS = (
     Output("inventory", "kg", "fluid in the vessel"),
     Output("leak_rate", "kg/s", "lost, positive out of the vessel"),
     Output("leak_certainty", "", "evidence over what is needed: 1 and more is a leak"),
+    Output(
+        "verdict",
+        "",
+        "0 no leak, 1 leak, 2 above leak_limit, 3 transient, 4 to 9 cannot be told: see the manual",
+    ),
     Output("onset", "s", "age of the leak"),
     Output("hole", "m", "diameter of the round hole that explains the leak"),
     Output("time_to_limit", "s", "until the pressure is down to the vessel's limit"),

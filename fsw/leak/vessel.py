@@ -1,18 +1,22 @@
-"""One vessel, tick by tick: readings -> inventory -> verdict -> what it means, from the table back into it.
+"""One vessel, tick by tick: readings -> inventory -> evidence -> what it means, from the table back into it.
 
-Quality of what it writes: UNCERTAIN while it cannot be told yet (too few samples, uncertain inputs, a pressure that
-does not move by a bit); BAD once the vessel is blind (an input stale, or bad three times in a row). Once it can be
-told, all is GOOD, and the standard error says how well. Without a certain leak the times are NEVER_S, the onset is NaN
-and UNCERTAIN, and the hole with its standard error is what a leak lost in the noise could be at most.
+How sure a leak is, is told with each new pressure; rate, onset, hole and time left once a second, and when it becomes
+sure. Quality of what it writes: UNCERTAIN while it cannot be told (`verdict` says why); BAD once the vessel is blind
+(an input stale, or bad three times in a row). Once it can be told, all is GOOD, and the standard error says how well.
+Without a certain leak the times are NEVER_S, the onset is NaN and UNCERTAIN, and the hole with its standard error is
+what a leak lost in the noise could be at most.
 """
 
 import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from fsw.leak.detector import Drift, Settings, Verdict
-from fsw.leak.state import EXACT, NEVER, NEVER_S, Inventory, State, TimeLeft
-from fsw.leak.thermal import NS_PER_S, Restlessness, Thermal
+from fsw.leak.allowance import Allowance
+from fsw.leak.calibration import Calibration
+from fsw.leak.detector import CERTAIN, UNIFORM, Detector, Verdict
+from fsw.leak.state import EXACT, NEVER, NEVER_S, Finding, Inventory, State, TimeLeft
+from fsw.leak.thermal import NS_PER_S, Lagged, Restlessness, Thermal
+from fsw.occurrence import Kind, Occurrence
 from fsw.quantity import Measured
 from fsw.sample import Quality
 from fsw.table import Table
@@ -20,8 +24,16 @@ from fsw.table import Table
 BAD_IN_A_ROW = 3
 SAME_TIME = 0.01  # an age or a span that has changed by less means the same
 FLAT_SAMPLES = 20  # fewer equal samples in a row are chance
+SECOND_NS = NS_PER_S
+DOMINANT = 0.5  # share of the error that comes of temperatures on the move: the verdict says so
+EXCEEDED_SIGMA = 3.0
+ZERO_SIGMA = 1.64  # one-sided 95 %: a calibrated leak may be so much more
+UNDETERMINED = frozenset({Finding.LEARNING, Finding.NO_TEMPERATURE})
+HEATING = (
+    0.3  # of a sudden change: gas that is compressed heats up by (gamma - 1) / gamma of dp/p, and cools again
+)
+STIR_NS = 10 * NS_PER_S  # rises that follow so soon are one refill
 GOOD, UNCERTAIN, BAD = int(Quality.GOOD), int(Quality.UNCERTAIN), int(Quality.BAD)
-LOST = int(Quality.BAD | Quality.STALE)
 STALE = int(Quality.STALE)
 NOTHING_LOST = TimeLeft(NEVER, NEVER)
 TRUST = 0x0F  # the four bits of Quality that say how far; the others say where from
@@ -33,6 +45,14 @@ class Model(Protocol):
     @property
     def zero_leak_kg_per_s(self) -> float:
         """The leak that counts as none."""
+
+    @property
+    def leak_limit_kg_per_s(self) -> float:
+        """The leak that is too much; inf where none is declared."""
+
+    @property
+    def assumed_temperature_k(self) -> Measured:
+        """Where no channel measures it."""
 
     def inventory(self, state: State) -> Inventory:
         """How much is in it; NaN where the state has no meaning for it."""
@@ -47,52 +67,51 @@ class Model(Protocol):
         """How long it lasts; the rate comes without the error of `Inventory.scale`, for that may cancel."""
 
 
-class Detector(Protocol):
-    """Turns a series of inventories into a verdict."""
-
-    settings: Settings
-
-    def push(
-        self, time_ns: int, inventory_kg: float, sigma_kg: float, drift: Drift, fading_per_kg: float
-    ) -> Verdict:
-        """Take one good inventory; a leak falls by the share `fading_per_kg` of itself for each kg that it has lost."""
-
-    def restart(self) -> None:
-        """Forget the series."""
-
-
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """Rows of the table that are read."""
 
     pressure: int
-    temperature: int
+    temperature: int | None = None
     gas_temperature: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Rows of the table that are written; `time_to_empty` only where the model has it."""
+    """Rows of the table that are written; the last ones only where the model has them."""
 
     inventory: int
     leak_rate: int
     leak_certainty: int
+    verdict: int
     onset: int
     hole: int
     time_to_limit: int
     time_to_empty: int | None = None
+    decay: int | None = None
 
 
 class Vessel:
     """Judges on each new pressure sample; bounded time."""
 
     def __init__(
-        self, name: str, model: Model, detector: Detector, thermal: Thermal, inputs: Inputs, outputs: Outputs
+        self,
+        name: str,
+        model: Model,
+        detector: Detector,
+        thermal: Thermal,
+        inputs: Inputs,
+        outputs: Outputs,
+        calibration: Calibration | None = None,
+        gap_ns: int = 10 * NS_PER_S,
+        flat_ns: int = 10 * NS_PER_S,
     ) -> None:
         self.name = name
         self._model = model
         self._detector = detector
         self._thermal = thermal
+        self._calibration = calibration
+        self._gap_ns, self._flat_ns = gap_ns, flat_ns
         self._inputs = inputs
         self._outputs = outputs
         self._input_rows = [
@@ -106,14 +125,27 @@ class Vessel:
                 outputs.hole,
                 outputs.time_to_limit,
                 outputs.time_to_empty,
+                outputs.decay,
             )
             if row is not None
         ]
         self._bad = 0
+        self._suspended = False
+        self._occurrences: list[Occurrence] = []
+        self._rise: Occurrence | None = None
+        self._rise_until_ns = 0
         self._judged_ns = 0
+        self._told_ns = 0
+        self._told_certain = False
         self._pressure = Series()
         self._temperature = Series()
         self._restlessness = Restlessness()
+        self._lagged = Lagged(calibration.lag_s if calibration else 0.0)
+        self._settling_s = max(thermal.lag / NS_PER_S, 1.0)
+        self._stirred_kg = 0.0
+        self._stirred_ns: int | None = None
+        self._moving_kg_per_s = 0.0  # what temperatures on the move may do, above what they may at rest
+        self._moves = False
         self._age_s = self._span_s = math.inf
         self._magnified = EXACT
 
@@ -138,11 +170,26 @@ class Vessel:
         self._bad = 0
         self._judge(time_ns, table, quality)
 
+    def suspend(self, now_ns: int) -> None:
+        """From now on no leak can be told: a phase of the test. The inventory is written on."""
+        self._suspended = True
+
+    def resume(self, now_ns: int) -> None:
+        """Judge again, and forget what was before."""
+        self._suspended = False
+        self._detector.restart()
+        self._stirred_ns = None
+
+    def take_occurrences(self) -> list[Occurrence]:
+        """What happened since they were taken last."""
+        taken, self._occurrences = self._occurrences, []
+        return taken
+
     def _judge(self, time_ns: int, table: Table, quality: int) -> None:
-        state, certain = self._state(time_ns, table)
+        state, alive = self._state(time_ns, table)
         origin = quality & ~TRUST
         inventory = self._model.inventory(state)
-        good = certain and not quality & UNCERTAIN and math.isfinite(inventory.kg)
+        good = alive and not quality & UNCERTAIN and math.isfinite(inventory.kg)
         table.write(
             self._outputs.inventory,
             inventory.kg,
@@ -150,62 +197,162 @@ class Vessel:
             time_ns,
             (GOOD if good else UNCERTAIN) | origin,
         )
+        if self._suspended:
+            self._cannot_tell(time_ns, table, Finding.SUSPENDED, origin)
+            return
         if not good:
-            if time_ns - self._judged_ns >= self._detector.settings.gap:
-                self._cannot_tell(time_ns, table, UNCERTAIN | origin)
+            if time_ns - self._judged_ns >= self._gap_ns:
+                why = Finding.UNCERTAIN_INPUT if alive else Finding.FLAT
+                self._cannot_tell(time_ns, table, why, origin)
             return
         self._judged_ns = time_ns
-        verdict = self._detector.push(
-            time_ns, inventory.kg, inventory.noise_kg, self._drift(inventory), inventory.fading_per_kg
-        )
-        if verdict.determined:
-            self._write(time_ns, table, state, inventory, verdict, GOOD | origin)
+        detector = self._detector
+        if self._stirred_ns is None:
+            self._stir(time_ns, self._thermal.start * inventory.kg_per_k)
+        due = time_ns - self._told_ns >= SECOND_NS
+        if due:
+            detector.allow(self._allowance(time_ns, inventory))
+        kg = inventory.kg
+        if self._calibration is not None:
+            t = state.temperature_k.value
+            kg -= self._calibration.thermal_kg(t, self._lagged.push(time_ns, t))
+        certainty = detector.push(time_ns, kg, inventory.noise_kg, inventory.fading_per_kg)
+        self._hear(time_ns, inventory)
+        certain = certainty >= CERTAIN
+        if due or certain is not self._told_certain:
+            self._told_ns, self._told_certain = time_ns, certain
+            self._tell(time_ns, table, state, inventory, certainty, origin)
         else:
-            self._cannot_tell(time_ns, table, UNCERTAIN | origin)
+            table.value[self._outputs.leak_certainty] = certainty
+            table.time_ns[self._outputs.leak_certainty] = time_ns
 
     def _state(self, time_ns: int, table: Table) -> tuple[State, bool]:
         """What the instruments say, and whether the pressure is alive."""
         p, t, gas = self._inputs.pressure, self._inputs.temperature, self._inputs.gas_temperature
         self._pressure.push(time_ns, table.value[p])
+        pressure = Measured(table.value[p], table.sigma[p])
+        alive = not self._pressure.flat(self._flat_ns)
+        if t is None:
+            return State(pressure, self._model.assumed_temperature_k), alive
         if self._temperature.push(table.time_ns[t], table.value[t]):
             self._restlessness.push(self._temperature.time_ns, self._temperature.value)
         # Asked less often, a temperature is the same in several inventories: its noise averages away less.
-        repeats = math.sqrt(max(1.0, self._temperature.interval_ns / max(self._pressure.interval_ns, 1)))
+        ratio = self._temperature.interval_ns / (self._pressure.interval_ns or 1)
+        repeats = math.sqrt(ratio) if ratio > 1 else 1.0
         state = State(
-            Measured(table.value[p], table.sigma[p]),
+            pressure,
             Measured(table.value[t], table.sigma[t] * repeats),
             None if gas is None else Measured(table.value[gas], table.sigma[gas] * repeats),
         )
-        return state, not self._pressure.flat(self._detector.settings.flat)
+        return state, alive
 
-    def _drift(self, inventory: Inventory) -> Drift:
-        thermal = self._thermal
-        # A sensor that does not move by a bit may be stuck, and then shows nothing of what the fluid does.
-        mismatch = 1.0 if self._temperature.flat(self._detector.settings.flat) else thermal.mismatch
-        lasting = self._restlessness.k_per_s * (mismatch * inventory.kg_per_k + inventory.unseen_kg_per_k)
-        return Drift(
-            lasting + thermal.unseen_drift * inventory.kg_per_k,
-            thermal.fastest * inventory.kg_per_k,
-            thermal.lag / NS_PER_S,
+    def _allowance(self, time_ns: int, inventory: Inventory) -> Allowance:
+        """What may move the inventory and is no leak, by the board's word or by calibration."""
+        thermal, calibration, per_k = self._thermal, self._calibration, inventory.kg_per_k
+        if self._inputs.temperature is None:
+            rest, moved, passing_kg = thermal.unmeasured * per_k, 0.0, 0.0
+        else:
+            # A sensor that does not move by a bit may be stuck, and then shows nothing of what the fluid does.
+            stuck = self._temperature.flat(self._flat_ns)
+            if calibration is None:
+                follows = (1.0 if stuck else thermal.mismatch) * per_k + inventory.unseen_kg_per_k
+                rest = thermal.unseen_drift * per_k
+                passing_kg = thermal.fastest * thermal.lag / NS_PER_S * per_k
+            else:
+                follows = per_k if stuck else calibration.kg_per_k_bound
+                rest, passing_kg = calibration.drift_kg_per_s, calibration.swing_kg
+            moved = self._restlessness.k_per_s * follows
+        at_rest = Allowance(rest + self._zero_leak_bound(), passing_kg, passing_kg / self._settling_s)
+        allowance = Allowance(
+            at_rest.lasting_kg_per_s + moved,
+            passing_kg,
+            at_rest.passing_kg_per_s,
+            self._stirred_kg,
+            self._settling_s,
+            self._stirred_ns or 0,
         )
+        self._moving_kg_per_s = allowance.over(self._settling_s, time_ns) - at_rest.over(
+            self._settling_s, time_ns
+        )
+        self._moves = self._moving_kg_per_s > at_rest.over(self._settling_s, time_ns)
+        return allowance
 
-    def _write(
-        self, time_ns: int, table: Table, state: State, inventory: Inventory, verdict: Verdict, quality: int
+    def _zero_leak_bound(self) -> float:
+        """How much more than expected counts as none: what the board declares, or the doubt about what was measured."""
+        declared, calibration = self._model.zero_leak_kg_per_s, self._calibration
+        if calibration is None:
+            return declared
+        zero = calibration.zero_leak
+        return max(declared - zero.value, 0.0) + ZERO_SIGMA * zero.sigma
+
+    def _hear(self, time_ns: int, inventory: Inventory) -> None:
+        """What the detector took for something else than a leak. Rises in a row are one."""
+        event = self._detector.event()
+        if event is not None:
+            row = self._outputs.inventory
+            if event.kind is Kind.RISE:
+                before = self._rise
+                kg = event.kg if before is None else before.kg + event.kg
+                began_ns = event.began_ns if before is None else before.began_ns
+                self._rise = Occurrence(Kind.RISE, row, began_ns, kg)
+                self._rise_until_ns = time_ns + STIR_NS
+            else:
+                self._occurrences.append(Occurrence(event.kind, row, event.began_ns, event.kg))
+            if event.kind is not Kind.NOISE_KNOWN:
+                self._stir(time_ns, HEATING * event.kg)
+        if self._rise is not None and time_ns >= self._rise_until_ns:
+            self._occurrences.append(self._rise)
+            self._rise = None
+
+    def _stir(self, time_ns: int, kg: float) -> None:
+        """From now on `kg` may come and go as temperatures settle, with what is left of the last time."""
+        left_kg = 0.0
+        if self._stirred_ns is not None:
+            gone = 1 + (time_ns - self._stirred_ns) / NS_PER_S / self._settling_s
+            left_kg = self._stirred_kg / (gone * gone)
+        self._stirred_kg, self._stirred_ns = left_kg + kg, time_ns
+
+    def _tell(
+        self, time_ns: int, table: Table, state: State, inventory: Inventory, certainty: float, origin: int
     ) -> None:
+        verdict = self._detector.verdict(time_ns, inventory.fading_per_kg)
+        if verdict is None:
+            self._cannot_tell(time_ns, table, Finding.LEARNING, origin)
+            return
         rows = self._outputs
+        finding = self._finding(certainty, verdict)
+        quality = (UNCERTAIN if finding in UNDETERMINED else GOOD) | origin
         rate = self._rate(state, verdict)
         scaled = Measured(rate.value, math.hypot(rate.sigma, rate.value * inventory.scale))
         time_left = NOTHING_LOST
-        if verdict.certainty >= 1.0:
+        if certainty >= CERTAIN:
             time_left = self._model.time_left(state, inventory, rate)
         hole = self._model.hole(state, inventory, scaled)
+        table.write(rows.verdict, float(finding), 0.0, time_ns, quality)
+        table.write(rows.leak_certainty, certainty, 0.0, time_ns, quality)
         self._put(rows.leak_rate, table, scaled.value, scaled.sigma, time_ns, quality)
-        self._put(rows.leak_certainty, table, verdict.certainty, 0.0, time_ns, quality)
         self._put(rows.onset, table, verdict.onset_s, verdict.sigma_onset_s, time_ns, quality)
         self._put(rows.hole, table, hole.value, hole.sigma, time_ns, quality)
         self._put_time(rows.time_to_limit, table, time_left.to_limit_s, time_ns, quality)
         if rows.time_to_empty is not None and time_left.to_empty_s is not None:
             self._put_time(rows.time_to_empty, table, time_left.to_empty_s, time_ns, quality)
+        if rows.decay is not None:
+            # Volume and fluid cancel: rate / inventory = -dp/dt / p at constant temperature.
+            per_kg = state.pressure_pa.value / inventory.kg
+            self._put(rows.decay, table, rate.value * per_kg, rate.sigma * per_kg, time_ns, quality)
+
+    def _finding(self, certainty: float, verdict: Verdict) -> Finding:
+        """In a word; what stands against a pass comes before it."""
+        if certainty >= CERTAIN:
+            limit = self._model.leak_limit_kg_per_s
+            exceeded = verdict.rate - EXCEEDED_SIGMA * verdict.sigma > limit
+            return Finding.EXCEEDED if exceeded else Finding.LEAK
+        if self._inputs.temperature is None:
+            return Finding.NO_TEMPERATURE
+        if not self._detector.known:
+            return Finding.LEARNING
+        dominant = UNIFORM * self._moving_kg_per_s > DOMINANT * verdict.sigma
+        return Finding.TRANSIENT if self._moves and dominant else Finding.NO_LEAK
 
     def _rate(self, state: State, verdict: Verdict) -> Measured:
         """A leak without a date is as old as the window that shows it, or older."""
@@ -215,13 +362,13 @@ class Vessel:
             self._age_s, self._span_s = age_s, span_s
             self._magnified = self._model.magnified(state, age_s, span_s)
         factor = self._magnified
-        rate = verdict.rate_kg_per_s / factor.value
-        return Measured(rate, math.hypot(verdict.sigma_kg_per_s, rate * factor.sigma) / factor.value)
+        rate = verdict.rate / factor.value
+        return Measured(rate, math.hypot(verdict.sigma, rate * factor.sigma) / factor.value)
 
     @staticmethod
     def _put(row: int, table: Table, value: float, sigma: float, time_ns: int, quality: int) -> None:
         known = not math.isnan(value)
-        table.write(row, value, sigma, time_ns, quality if known else quality ^ (GOOD | UNCERTAIN))
+        table.write(row, value, sigma, time_ns, quality if known else quality & ~GOOD | UNCERTAIN)
 
     def _put_time(self, row: int, table: Table, time: Measured, time_ns: int, quality: int) -> None:
         """Anything as long as NEVER_S is that, and without an error."""
@@ -230,15 +377,18 @@ class Vessel:
         else:
             self._put(row, table, time.value, time.sigma, time_ns, quality)
 
-    def _cannot_tell(self, time_ns: int, table: Table, quality: int) -> None:
+    def _cannot_tell(self, time_ns: int, table: Table, why: Finding, origin: int) -> None:
+        quality = UNCERTAIN | origin
         for row in self._leak_rows:
             table.write(row, math.nan, math.nan, time_ns, quality)
         table.write(self._outputs.leak_certainty, 0.0, math.nan, time_ns, quality)
+        table.write(self._outputs.verdict, float(why), 0.0, time_ns, quality)
 
     def _blind(self, time_ns: int, table: Table, origin: int) -> None:
         self._detector.restart()
         for row in (self._outputs.inventory, self._outputs.leak_certainty, *self._leak_rows):
             table.write(row, math.nan, math.nan, time_ns, BAD | origin)
+        table.write(self._outputs.verdict, float(Finding.BLIND), 0.0, time_ns, BAD | origin)
 
 
 class Series:

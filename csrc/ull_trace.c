@@ -1,0 +1,137 @@
+#include "ull_trace.h"
+
+#include <math.h>
+
+static const double WINDOW = 2.5; /* times the lag: the baseline has more than the fall */
+enum { POINTS = ULL_TRACE_POINTS, MASK = ULL_TRACE_POINTS - 1, LEAST = 8, LAST = 3 };
+
+void ull_trace_clear(ull_trace *trace) { trace->count = 0; }
+
+void ull_trace_push(ull_trace *trace, int64_t time_ns, double value) {
+    uint64_t place = trace->count++;
+    trace->time_ns[0][place & MASK] = time_ns;
+    trace->value[0][place & MASK] = value;
+    for (int scale = 1; scale < ULL_TRACE_SCALES && (place & 1); scale++) {
+        const uint64_t second = place & MASK, first = (place - 1) & MASK;
+        const int64_t *time = trace->time_ns[scale - 1];
+        const double *mean = trace->value[scale - 1];
+        const int64_t middle_ns = time[first] + (time[second] - time[first]) / 2;
+        place >>= 1;
+        trace->time_ns[scale][place & MASK] = middle_ns;
+        trace->value[scale][place & MASK] = mean[first] + 0.5 * (mean[second] - mean[first]);
+    }
+}
+
+/* Sums over the points before each: of 1, t, t^2, x, t x, and of x^2 over all. */
+typedef struct {
+    int count;
+    int64_t last_ns; /* t counts from here */
+    double t[POINTS], x[POINTS];
+    double st[POINTS + 1], stt[POINTS + 1], sx[POINTS + 1], stx[POINTS + 1], sxx;
+} window;
+
+static int collect(const ull_trace *trace, double lag, window *w, double *samples) {
+    int scale = 0;
+    while (scale + 1 < ULL_TRACE_SCALES && WINDOW * lag > (double)(POINTS - 1) * (double)(1U << scale)) scale++;
+    const uint64_t taken = trace->count >> scale; /* points that this scale has had */
+    double wanted = ceil(WINDOW * lag / (double)(1U << scale));
+    if (wanted > POINTS) wanted = POINTS;
+    const int count = taken < (uint64_t)wanted ? (int)taken : (int)wanted;
+    if (count < LEAST) return 0;
+    const int64_t *time_ns = trace->time_ns[scale];
+    const double *value = trace->value[scale];
+    const int64_t last_ns = w->last_ns = time_ns[(taken - 1) & MASK];
+    const double reference = value[(taken - (uint64_t)count) & MASK];
+    w->count = count;
+    w->st[0] = w->stt[0] = w->sx[0] = w->stx[0] = w->sxx = 0.0;
+    for (int i = 0; i < count; i++) {
+        const uint64_t place = (taken - (uint64_t)(count - i)) & MASK;
+        const double t = w->t[i] = (double)(time_ns[place] - last_ns) * 1e-9;
+        const double x = w->x[i] = value[place] - reference;
+        w->st[i + 1] = w->st[i] + t;
+        w->stt[i + 1] = w->stt[i] + t * t;
+        w->sx[i + 1] = w->sx[i] + x;
+        w->stx[i + 1] = w->stx[i] + t * x;
+        w->sxx += x * x;
+    }
+    *samples = (double)(1U << scale);
+    return count;
+}
+
+/* The course: level up to point i, straight to point j, level from there. Residual sum of squares, and the slope. */
+static double fit(const window *w, int i, int j, double *slope, double *level) {
+    const int n = w->count, between = j - i, after = n - 1 - j;
+    const double t0 = w->t[i], span = w->t[j] - t0;
+    /* f = 0, t - t0, span */
+    const double st = w->st[j + 1] - w->st[i + 1], stt = w->stt[j + 1] - w->stt[i + 1];
+    const double sx = w->sx[j + 1] - w->sx[i + 1], stx = w->stx[j + 1] - w->stx[i + 1];
+    const double f = st - t0 * between + span * after;
+    const double ff = stt - 2.0 * t0 * st + t0 * t0 * between + span * span * after;
+    const double fx = stx - t0 * sx + span * (w->sx[n] - w->sx[j + 1]);
+    const double all = w->sx[n];
+    const double det = n * ff - f * f;
+    if (!(det > 0.0)) return INFINITY;
+    *slope = (n * fx - f * all) / det;
+    *level = (all - *slope * f) / n;
+    return w->sxx - *level * all - *slope * fx;
+}
+
+static void line(const window *w, int from, double variance, double *slope, double *sigma) {
+    const int n = w->count - from;
+    *slope = 0.0;
+    *sigma = INFINITY;
+    if (n < LAST) return;
+    const double st = w->st[w->count] - w->st[from], stt = w->stt[w->count] - w->stt[from];
+    const double sx = w->sx[w->count] - w->sx[from], stx = w->stx[w->count] - w->stx[from];
+    const double det = n * stt - st * st;
+    if (!(det > 0.0)) return;
+    *slope = (n * stx - st * sx) / det;
+    *sigma = sqrt(variance * n / det);
+}
+
+void ull_trace_judge(const ull_trace *trace, double lag, double variance, ull_trace_look *look) {
+    *look = (ull_trace_look){.sigma_rest_per_s = INFINITY};
+    window w;
+    double samples = 1.0;
+    const int n = collect(trace, lag, &w, &samples);
+    if (n == 0 || !(variance > 0.0)) return;
+    double going = INFINITY, over = INFINITY, level = 0.0;
+    int since = 0;
+    for (int i = 0; i < n - 1; i++) {
+        double slope, before;
+        const double squares = fit(&w, i, n - 1, &slope, &before);
+        if (squares < going) {
+            going = squares;
+            since = n - 1 - i;
+            look->going_per_s = -slope;
+            look->expected = slope * w.t[i]; /* t counts back from the last point: -slope * (0 - t) */
+        }
+    }
+    int began = 0, ended = n - 1;
+    for (int i = 0; i < n - LAST; i++) {
+        for (int j = i + 1; j <= n - LAST; j++) {
+            double slope, before;
+            const double squares = fit(&w, i, j, &slope, &before);
+            if (squares >= over) continue;
+            over = squares;
+            level = before;
+            began = i;
+            ended = j;
+            look->rate_per_s = -slope;
+        }
+    }
+    const double each = variance / samples;
+    look->gain = (going - over) / each;
+    look->misfit = sqrt(going / (each * n));
+    look->since = since * samples;
+    look->sigma_fall = sqrt(each * (1.0 / LAST + 1.0 / (began + 1)));
+    look->began_ns = w.last_ns + (int64_t)(w.t[began] * 1e9);
+    look->ended_ns = w.last_ns + (int64_t)(w.t[ended] * 1e9);
+    line(&w, ended, each, &look->rest_per_s, &look->sigma_rest_per_s);
+    look->rest_per_s = -look->rest_per_s;
+    double last = 0.0, sigma;
+    line(&w, n - LAST, each, &look->last_per_s, &sigma);
+    look->last_per_s = -look->last_per_s;
+    for (int i = n - LAST; i < n; i++) last += w.x[i] / LAST;
+    look->fall = level - last;
+}

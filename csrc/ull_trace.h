@@ -1,0 +1,51 @@
+/* The recent course of a series at every time scale, and whether a fall in it still goes on.
+ *
+ * A step and the beginning of a leak look alike at first. Two courses are fitted to the last two and a half times the
+ * time since the fall began: a level and then a straight fall up to now; the same, over since some time. docs/leak-models.md
+ *
+ * Memory   The caller owns the struct, 20 kB; nothing is allocated.
+ * Cost     push: O(1). look: 2000 pairs of times, about 20 us.
+ * Drift    No running sums.
+ * Threads  None inside; one trace is used by one thread at a time.
+ */
+#ifndef ULL_TRACE_H
+#define ULL_TRACE_H
+
+#include <stdint.h>
+
+#include "ull_status.h"
+
+#define ULL_TRACE_POINTS 64  /* means at each scale: a power of 2 */
+#define ULL_TRACE_SCALES 20  /* means of 1, 2, 4 ... samples */
+
+/* Private: use the functions. */
+typedef struct {
+    int64_t time_ns[ULL_TRACE_SCALES][ULL_TRACE_POINTS];
+    double value[ULL_TRACE_SCALES][ULL_TRACE_POINTS];
+    uint64_t count;
+} ull_trace;
+
+typedef struct {
+    double gain;          /* twice the log-likelihood that "it is over" has above "it goes on"; 0 when that cannot be told */
+    double fall;          /* from the level before to the last values; negative: a rise */
+    double sigma_fall;
+    double since;         /* samples since the fall began, by "it goes on" */
+    double expected;      /* the same, by the fall that goes on */
+    double misfit;        /* rms of what "it goes on" leaves, in standard errors of a point */
+    double going_per_s;   /* rate of the fall that goes on, */
+    double last_per_s;    /* and of the last 3 points */
+    double rate_per_s;    /* while it fell, by "it is over" */
+    double rest_per_s;    /* rate since then, */
+    double sigma_rest_per_s; /* and its standard error; infinite where fewer than 3 points are left */
+    int64_t began_ns, ended_ns; /* by "it is over" */
+} ull_trace_look;
+
+void ull_trace_clear(ull_trace *trace);
+
+/* Times ascend and values are finite: the caller has seen to that. */
+void ull_trace_push(ull_trace *trace, int64_t time_ns, double value);
+
+/* A fall that began about `lag` samples ago; `variance` is that of slow noise, for one sample. */
+void ull_trace_judge(const ull_trace *trace, double lag, double variance, ull_trace_look *look);
+
+#endif

@@ -1,0 +1,241 @@
+#include "ull_watch.h"
+
+#include <math.h>
+
+static const double GROSS = 2.0;         /* times the declared noise, before it is known: AR(1) noise up to phi 0.6 */
+static const double SURER = 1.64;        /* standard errors that measured noise is made larger by */
+static const double GROWN = 3.0;         /* standard errors that make it certain that the noise has grown */
+static const double SLOW_BATCHES = 4096.0, FAST_BATCHES = 24.0;
+static const double SAME = 0.01;         /* noise that has changed by less is the same */
+static const double ROOT_12 = 3.4641016151377544;
+static const double HELD = 0.99;         /* most that may be said of what can still be a step */
+static const double FADED = 0.5;         /* certainty below which nothing is left of a leak */
+
+/* A course that is over has one parameter more: by chance it gains 2 to 3. Of a step that has just come to be as sure as
+ * an alarm must be, it gains 4 to 6 on the mean; of one that is twice as sure, twice that. */
+static const double GAIN_HOLD = 5.0, SLOWER = 0.8;
+static const double GAIN_OVER = 12.0, ENDED_SIGMA = 3.0, ENDED = 0.15;
+static const double GONE_SIGMA = 5.0, GONE = 0.1; /* once it was a leak */
+static const double SINCE_MIN = 4.0;     /* samples: fewer do not tell a step from a fall that goes on */
+static const double MISFIT = 2.0, SLOWING = 0.9;
+static const double BACK = 0.5;          /* of the fall that a leak would have made: less is left of it */
+enum { LOOK_LAG = 16, LOOK_STEP = 8, LOOK_SHARE = 4 };
+
+ull_status ull_watch_init(ull_watch *watch, const ull_watch_settings *settings) {
+    const ull_watch_settings *s = settings;
+    if (!watch || !s || !(s->false_alarm_s > 0.0) || !(s->memory >= 64.0 && s->memory <= 1e9) ||
+        s->levels > ULL_DETECTOR_LEVELS || s->gap_ns < 1 || !isfinite(s->expected_per_s) ||
+        (s->calibrated &&
+         (!(s->phi >= 0.0 && s->phi <= 0.99) || !(s->interval_s > 0.0) || !(s->error >= 0.0 && s->error <= 1.0)))) {
+        return ULL_ARGUMENT;
+    }
+    *watch = (ull_watch){.settings = *s};
+    (void)ull_noise_init(&watch->slow, SLOW_BATCHES);
+    (void)ull_noise_init(&watch->fast, FAST_BATCHES);
+    watch->known = s->calibrated != 0;
+    return ULL_OK;
+}
+
+void ull_watch_restart(ull_watch *watch) {
+    ull_detector_restart(&watch->detector);
+    ull_trace_clear(&watch->trace);
+    ull_noise_pause(&watch->slow);
+    ull_noise_pause(&watch->fast);
+    watch->certainty = 0.0;
+    watch->confirmed = 0;
+    watch->look_count = 0;
+    if (watch->held < ULL_WATCH_FIRST) watch->held = 0;
+}
+
+static double odds(double phi) { return (1.0 + phi) / (1.0 - phi); }
+
+static int begun(const ull_watch *w) { return w->held == ULL_WATCH_FIRST; }
+
+/* The interval is what most of the first samples agree on, and with it everything that is counted in samples. */
+static ull_status begin(ull_watch *w) {
+    int64_t step[ULL_WATCH_FIRST - 1];
+    for (int i = 0; i < ULL_WATCH_FIRST - 1; i++) {
+        const int64_t new = w->first[i + 1].time_ns - w->first[i].time_ns;
+        int j = i;
+        for (; j > 0 && step[j - 1] > new; j--) step[j] = step[j - 1];
+        step[j] = new;
+    }
+    const int64_t interval_ns = step[(ULL_WATCH_FIRST - 1) / 2];
+    const double interval_s = (double)interval_ns * 1e-9;
+    w->sigma = w->known ? 1.0 + SURER * w->settings.error : GROSS;
+    w->phi = w->known ? fmin(pow(w->settings.phi, interval_s / w->settings.interval_s), 0.99) : 0.0;
+    const ull_detector_settings settings = {.interval_ns = interval_ns,
+                                            .sigma = w->sigma * w->first[0].sigma,
+                                            .phi = w->phi,
+                                            .threshold = ull_detector_threshold(w->settings.false_alarm_s / interval_s),
+                                            .memory = w->settings.memory,
+                                            .allowed_per_s = w->settings.expected_per_s,
+                                            .levels = w->settings.levels};
+    return ull_detector_init(&w->detector, &settings);
+}
+
+typedef struct {
+    double sigma, phi; /* of one sample */
+    double slow;       /* sigma of slow noise */
+} level;
+
+static level level_of(const ull_noise_estimate *e) {
+    const double more = 1.0 + SURER * e->error_long_run / e->sigma_long_run;
+    return (level){.sigma = more * e->sigma, .phi = e->phi, .slow = more * e->sigma_long_run};
+}
+
+static int grown(const ull_noise_estimate *e, double slow) {
+    return isfinite(e->sigma_long_run) && e->sigma_long_run - GROWN * e->error_long_run > slow;
+}
+
+/* What the detector goes by, after each batch. */
+static void learn(ull_watch *w, const ull_watch_sample *sample) {
+    ull_noise_estimate slow, fast;
+    ull_noise_result(&w->slow, &slow);
+    ull_noise_result(&w->fast, &fast);
+    const double gain = 1.0 / fmin((double)(w->batches < 1 ? 1 : w->batches), SLOW_BATCHES);
+    w->declared += gain * (sample->sigma - w->declared);
+    if (slow.batches < ULL_NOISE_BATCHES || !isfinite(slow.sigma_long_run)) return;
+    level use = {.sigma = (1.0 + SURER * w->settings.error) * w->declared, .phi = w->settings.phi};
+    if (w->settings.calibrated) {
+        use.phi = fmin(pow(w->settings.phi, w->detector.per_interval / w->settings.interval_s), 0.99);
+        use.slow = use.sigma * sqrt(odds(use.phi));
+        if (grown(&slow, use.slow)) use = level_of(&slow);
+    } else {
+        use = level_of(&slow);
+    }
+    if (grown(&fast, use.slow)) use = level_of(&fast);
+    use.sigma = fmax(use.sigma, slow.step / ROOT_12);
+    w->sigma = use.sigma / w->declared;
+    w->phi = use.phi;
+    double excess[ULL_DETECTOR_OCTAVES];
+    ull_noise_excess(&w->slow, use.sigma * use.sigma * odds(use.phi), excess, ULL_DETECTOR_OCTAVES);
+    if (ull_detector_retune(&w->detector, w->sigma * sample->sigma, w->phi, excess) != ULL_OK) return;
+    if (!w->known) w->event = ULL_WATCH_LEARNED;
+    w->known = 1;
+}
+
+static double slow_variance(const ull_watch *w) {
+    const ull_detector_settings *s = &w->detector.settings;
+    return s->sigma * s->sigma * odds(s->phi);
+}
+
+static void report(ull_watch *w, ull_watch_event event, double value, int64_t time_ns) {
+    w->event = event;
+    w->event_value = value;
+    w->event_ns = time_ns;
+    ull_watch_restart(w);
+}
+
+/* It is said to be a leak for the first time: could it be a step, a spike, or something that is over? */
+static void confirm(ull_watch *w) {
+    ull_detector_verdict verdict;
+    ull_detector_result(&w->detector, &verdict);
+    ull_trace_look look;
+    ull_trace_judge(&w->trace, (double)verdict.lag, slow_variance(w), &look);
+    const int slower = look.rest_per_s + look.sigma_rest_per_s < SLOWER * look.rate_per_s;
+    const int ended = look.rest_per_s + ENDED_SIGMA * look.sigma_rest_per_s < ENDED * look.rate_per_s;
+    const int back = look.fall + ENDED_SIGMA * look.sigma_fall < BACK * look.expected;
+    /* An instrument that lags makes a step look like a fall that slows down. */
+    const int slowing = look.misfit > MISFIT && look.last_per_s < SLOWING * look.going_per_s;
+    if (look.gain > GAIN_OVER && ended && !back) {
+        report(w, ULL_WATCH_FALL, look.fall, look.began_ns);
+    } else if (back && look.fall < ENDED_SIGMA * look.sigma_fall) {
+        ull_watch_restart(w); /* a spike, and it has left its mark on what was learned */
+    } else if (look.since < SINCE_MIN || (look.gain > GAIN_HOLD && slower) || slowing || back) {
+        w->certainty = HELD;
+    } else {
+        w->confirmed = 1;
+        w->look_count = w->detector.count + LOOK_STEP;
+    }
+}
+
+/* It was a leak: is it over? Asked at all time scales, the shorter the more often. */
+static void look_again(ull_watch *w, double fading) {
+    const uint64_t count = w->detector.count;
+    if (count < w->look_count) return;
+    w->look_count = count + LOOK_STEP;
+    ull_detector_verdict verdict;
+    ull_detector_result(&w->detector, &verdict);
+    for (uint64_t lag = verdict.lag, turn = count / LOOK_STEP; lag >= LOOK_LAG; lag /= LOOK_SHARE) {
+        const uint64_t every = lag / (2 * LOOK_LAG);
+        if (every > 1 && turn % every) continue;
+        ull_trace_look look;
+        ull_trace_judge(&w->trace, (double)lag, slow_variance(w), &look);
+        const double lost = verdict.rate_per_s * (double)verdict.lag * w->detector.per_interval;
+        const double now = verdict.rate_per_s / (1.0 + fading * fmax(lost, 0.0));
+        if (look.gain > GAIN_OVER && look.rest_per_s + GONE_SIGMA * look.sigma_rest_per_s < GONE * now) {
+            report(w, ULL_WATCH_FALL, fmax(lost, 0.0), verdict.onset_ns ? verdict.onset_ns : look.began_ns);
+            return;
+        }
+    }
+}
+
+static ull_status take(ull_watch *w, const ull_watch_sample *sample) {
+    const double sigma = w->sigma * sample->sigma;
+    if (fabs(sigma - w->detector.settings.sigma) > SAME * w->detector.settings.sigma) {
+        (void)ull_detector_retune(&w->detector, sigma, w->phi, NULL);
+    }
+    ull_detector_allowance allowance = sample->allowance;
+    const double half_step = 0.5 * w->slow.step;
+    if (w->slow.ties * 20 > w->slow.pairs && sigma < half_step) {
+        allowance.passing += half_step; /* what hides within a step of the instrument */
+        allowance.passing_per_s += half_step / w->detector.per_interval;
+    }
+    (void)ull_detector_allow(&w->detector, &allowance);
+    const ull_status status = ull_detector_push(&w->detector, sample->time_ns, sample->value);
+    if (status != ULL_OK) return status;
+    ull_trace_push(&w->trace, sample->time_ns, sample->value);
+    (void)ull_noise_push(&w->slow, sample->value);
+    (void)ull_noise_push(&w->fast, sample->value);
+    if (w->slow.batches != w->batches) {
+        w->batches = w->slow.batches;
+        learn(w, sample);
+    }
+    w->certainty = ull_detector_certainty(&w->detector);
+    if (w->certainty < FADED) w->confirmed = 0;
+    if (ull_detector_rise(&w->detector) >= 1.0) {
+        const uint64_t last = w->trace.count - 1;
+        const double before = -w->detector.baseline[0].level + w->detector.reference;
+        report(w, ULL_WATCH_RISE, fmax(sample->value - before, 0.0), w->trace.time_ns[0][last % ULL_TRACE_POINTS]);
+    } else if (w->confirmed) {
+        look_again(w, sample->fading);
+    } else if (w->certainty >= 1.0) {
+        confirm(w);
+    }
+    return ULL_OK;
+}
+
+ull_status ull_watch_push(ull_watch *watch, const ull_watch_sample *sample) {
+    ull_watch *w = watch;
+    w->event = ULL_WATCH_NOTHING;
+    if (!isfinite(sample->value) || !(sample->sigma > 0.0 && isfinite(sample->sigma))) return ULL_ARGUMENT;
+    const int any = begun(w) ? w->detector.baseline[0].weight > 0.0 : w->held > 0;
+    if (any && sample->time_ns <= w->last_ns) return ULL_ORDER;
+    if (any && (uint64_t)sample->time_ns - (uint64_t)w->last_ns >= (uint64_t)w->settings.gap_ns) ull_watch_restart(w);
+    w->last_ns = sample->time_ns;
+    if (begun(w)) return take(w, sample);
+    w->first[w->held++] = *sample;
+    if (!begun(w)) return ULL_OK;
+    ull_status answer = begin(w);
+    for (int i = 0; i < ULL_WATCH_FIRST; i++) {
+        const ull_status each = take(w, &w->first[i]);
+        if (answer == ULL_OK) answer = each;
+    }
+    return answer;
+}
+
+ull_status ull_watch_run(ull_watch *watch, const ull_watch_sample *first, int64_t interval_ns, const double *value,
+                         size_t count, double *certainty, uint8_t *events) {
+    ull_watch_sample sample = *first;
+    ull_status answer = ULL_OK;
+    for (size_t i = 0; i < count; i++) {
+        sample.value = value[i];
+        const ull_status each = ull_watch_push(watch, &sample);
+        if (certainty) certainty[i] = watch->certainty;
+        if (events) events[i] = (uint8_t)watch->event;
+        if (answer == ULL_OK) answer = each;
+        sample.time_ns += interval_ns;
+    }
+    return answer;
+}
