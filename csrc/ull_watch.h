@@ -17,6 +17,7 @@
 
 #include "ull_detector.h"
 #include "ull_noise.h"
+#include "ull_onset.h"
 #include "ull_status.h"
 #include "ull_trace.h"
 
