@@ -13,6 +13,7 @@ from typing import Protocol
 from fsw.leak.detector import Drift, Settings, Verdict
 from fsw.leak.state import EXACT, NEVER, NEVER_S, Inventory, State, TimeLeft
 from fsw.leak.thermal import NS_PER_S, Restlessness, Thermal
+from fsw.occurrence import Occurrence
 from fsw.quantity import Measured
 from fsw.sample import Quality
 from fsw.table import Table
@@ -110,6 +111,8 @@ class Vessel:
             if row is not None
         ]
         self._bad = 0
+        self._suspended = False
+        self._occurrences: list[Occurrence] = []
         self._judged_ns = 0
         self._pressure = Series()
         self._temperature = Series()
@@ -138,6 +141,20 @@ class Vessel:
         self._bad = 0
         self._judge(time_ns, table, quality)
 
+    def suspend(self, now_ns: int) -> None:
+        """From now on no leak can be told: a phase of the test. The inventory is written on."""
+        self._suspended = True
+
+    def resume(self, now_ns: int) -> None:
+        """Judge again, and forget what was before."""
+        self._suspended = False
+        self._detector.restart()
+
+    def take_occurrences(self) -> list[Occurrence]:
+        """What happened since they were taken last."""
+        taken, self._occurrences = self._occurrences, []
+        return taken
+
     def _judge(self, time_ns: int, table: Table, quality: int) -> None:
         state, certain = self._state(time_ns, table)
         origin = quality & ~TRUST
@@ -150,6 +167,9 @@ class Vessel:
             time_ns,
             (GOOD if good else UNCERTAIN) | origin,
         )
+        if self._suspended:
+            self._cannot_tell(time_ns, table, UNCERTAIN | origin)
+            return
         if not good:
             if time_ns - self._judged_ns >= self._detector.settings.gap:
                 self._cannot_tell(time_ns, table, UNCERTAIN | origin)
