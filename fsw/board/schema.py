@@ -214,7 +214,9 @@ class LimitTable(Table):
 class PhaseTable(Table):
     """`[phases.NAME]`: a time in which no leak of its vessels can be told; limits and instruments are judged on."""
 
-    vessels: tuple[str, ...] | None = Field(default=None, min_length=1, description="whose; default: all")
+    vessels: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="the vessels concerned; default: all"
+    )
     time_out: Duration = Field(
         description="after so long leaks are judged again, whatever happens; at most 24 h"
     )

@@ -94,6 +94,10 @@ def _summary(board: Board) -> dict[str, object]:
                 "vessels": [board.vessels[place].name for place in phase.vessels],
                 "time_out_ns": phase.time_out_ns,
                 "settle_ns": phase.settle_ns,
+                "at_start": phase.at_start,
+                "parameter": None if phase.row is None else board.parameters[phase.row].name,
+                "above": None if math.isnan(phase.above) else phase.above,
+                "below": None if math.isnan(phase.below) else phase.below,
             }
             for phase in board.phases
         ],
