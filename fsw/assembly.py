@@ -12,6 +12,7 @@ from fsw.leak.vessel import Vessel
 from fsw.limits import Limits
 from fsw.monitor import Monitor, Reporter
 from fsw.packets.frame import Framer
+from fsw.phases import PhaseBook
 from fsw.table import Table
 from fsw.telemetry import Telemetry
 
@@ -36,6 +37,7 @@ def monitor(
     return Monitor(
         table,
         Filters(board.channels, table),
+        PhaseBook(board.phases, [spec.outputs.inventory for spec in board.vessels]),
         [vessel(spec) for spec in board.vessels],
         Limits(board.limits, table),
         AlarmBook(board.limits),

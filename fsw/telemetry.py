@@ -1,4 +1,4 @@
-"""What a tick has to say, as packets: alarm events and transitions first, then what entered, then what is due."""
+"""What a tick has to say, as packets: alarms, transitions and occurrences, then what entered, then what is due."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from typing import Protocol
 
 from fsw.alarms import AlarmEvent
 from fsw.limits import Change, Limit
-from fsw.packets import event, heartbeat, housekeeping, samples, transition
+from fsw.occurrence import Occurrence
+from fsw.packets import event, heartbeat, housekeeping, occurrence, samples, transition
 from fsw.packets.frame import Framer
 from fsw.sample import Sample
 from fsw.table import Table
@@ -73,7 +74,12 @@ class Telemetry:
         self._framer.set_time(unix_offset_ns, status)
 
     def packets(
-        self, now_ns: int, arrivals: Sequence[Sample], changes: Sequence[Change], events: Sequence[AlarmEvent]
+        self,
+        now_ns: int,
+        arrivals: Sequence[Sample],
+        changes: Sequence[Change],
+        events: Sequence[AlarmEvent],
+        occurrences: Sequence[Occurrence] = (),
     ) -> list[bytes]:
         """Every packet of the tick at `now_ns`, the most urgent first."""
         self._tick += 1
@@ -82,6 +88,9 @@ class Telemetry:
         for change in changes:
             body = transition.pack([self._transition(now_ns, change)])
             out.append(frame(transition.SERVICE, transition.SUBSERVICE, now_ns, body))
+        for happened in occurrences:
+            body = self._occurrence(happened)
+            out.append(frame(occurrence.SERVICE, occurrence.SUBSERVICE, now_ns, body))
         if arrivals:
             for body in samples.pack(arrivals, self._ids, now_ns, self._source):
                 out.append(frame(samples.SERVICE, samples.SUBSERVICE, now_ns, body))
@@ -121,6 +130,22 @@ class Telemetry:
         )
         subservice = event.subservice(reported.transition, reported.severity)
         return self._framer.frame(event.SERVICE, subservice, now_ns, body)
+
+    def _occurrence(self, happened: Occurrence) -> bytes:
+        row = happened.row
+        return occurrence.pack(
+            occurrence.Report(
+                kind=happened.kind,
+                quality=self._table.quality[row] | self._source,
+                vessel=self._ids[row],
+                phase=happened.phase,
+                began_ns=self._framer.unix_ns(happened.began_ns),
+                kg=happened.kg,
+                inventory=self._table.value[row],
+                inventory_sigma=self._table.sigma[row],
+                tick=self._tick,
+            )
+        )
 
     def _transition(self, now_ns: int, change: Change) -> transition.Entry:
         limit = self._limits[change.index]

@@ -25,7 +25,8 @@ from fsw.bus.poller import JUNK_BYTES
 from fsw.bus.protocols import Exchange
 from fsw.ground.decode import Names, report, to_json
 from fsw.ground.source import Unstuffer
-from fsw.packets import event, frame, heartbeat, housekeeping, samples, transition
+from fsw.occurrence import Kind
+from fsw.packets import event, frame, heartbeat, housekeeping, occurrence, samples, transition
 from fsw.packets.frame import MAX_PACKET_BYTES, PacketError
 from fsw.sample import Sample
 from fsw.sinks import recorder
@@ -77,11 +78,13 @@ def packets() -> list[bytes]:
     parameters = tuple(Parameter(0x0100 + row, f"p{row}", "Pa") for row in range(40))
     arrivals = [Sample(row, row, 1e5) for row in range(30)]
     entry = transition.Entry(7, 0x0101, 1, 1.0, 2e-4, 0, 4, 1_790_000_000_000_000_000)
+    happened = occurrence.Report(Kind.FALL, 1, 0x0101, 0, 1_790_000_000_000_000_000, -0.5, 4.0, 0.01, 7)
     return [
         GOLDEN_ALARM,
         framer.frame(12, 12, 0, transition.pack([entry, entry])),
         framer.frame(3, 25, 0, housekeeping.pack(1, Table(parameters), range(40))),
         framer.frame(17, 2, 0),
+        framer.frame(130, 1, 0, occurrence.pack(happened)),
         *(
             framer.frame(129, 130, 0, body)
             for body in samples.pack(arrivals, [each.id for each in parameters], 0)
@@ -116,7 +119,8 @@ def test_a_packet_is_taken_apart_or_refused() -> None:
         (1, transition.unpack),
         (2, housekeeping.unpack),
         (3, heartbeat.unpack),
-        (4, samples.unpack),
+        (4, occurrence.unpack),
+        (5, samples.unpack),
     ],
 )
 def test_a_body_is_unpacked_or_refused(number: int, unpack: Callable[[bytes], object]) -> None:

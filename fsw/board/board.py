@@ -12,6 +12,7 @@ from fsw.bus.poller import Counts, Poll
 from fsw.bus.port import Settings
 from fsw.filters import Channel
 from fsw.limits import Limit
+from fsw.phases import Phase
 from fsw.table import Parameter
 
 
@@ -62,6 +63,7 @@ class Board:
     vessels: tuple[VesselSpec, ...]
     limits: tuple[Limit, ...]  # in order of id
     limits_crc32: int  # of their definitions, as alarm frames carry it
+    phases: tuple[Phase, ...]
     sinks: tuple[SinkSpec, ...]
     housekeeping: tuple[HousekeepingSet, ...]
     ids: Ids

@@ -1,4 +1,4 @@
-"""Locked numbers: a parameter or an alarm keeps its id for ever; that of a removed one is never used again.
+"""Locked numbers: a parameter, an alarm or a phase keeps its id for ever; that of a removed one is never used again.
 
 `<board>.ids.toml` beside the board holds them, so an edit of the board leaves history and ground databases
 valid. Wherever nothing can be locked, the same file gives the same ids.
@@ -12,11 +12,17 @@ from pathlib import Path
 
 FIRST_PARAMETER = 0x0100  # below: kept for parameters that every board has alike
 FIRST_ALARM = 1
+FIRST_PHASE = 1  # 0 is none
 FIRST_EVENT = 0x1000  # event id = FIRST_EVENT + alarm id, so that both stay u16
 LAST_PARAMETER = 0xFFFF
 LAST_ALARM = 0xFFFF - FIRST_EVENT
+LAST_PHASE = 0xFFFF
 
-_RANGES = {"parameters": (FIRST_PARAMETER, LAST_PARAMETER), "alarms": (FIRST_ALARM, LAST_ALARM)}
+_RANGES = {
+    "parameters": (FIRST_PARAMETER, LAST_PARAMETER),
+    "alarms": (FIRST_ALARM, LAST_ALARM),
+    "phases": (FIRST_PHASE, LAST_PHASE),
+}
 _HEADER = "# Written by `fsw check`. A number stays with its name for ever, even when the name is gone."
 
 
@@ -34,6 +40,10 @@ class Ids:
     def alarms(self, names: Iterable[str]) -> dict[str, int]:
         """An id for each name."""
         return self._give("alarms", names)
+
+    def phases(self, names: Iterable[str]) -> dict[str, int]:
+        """An id for each name."""
+        return self._give("phases", names)
 
     def _give(self, table: str, names: Iterable[str]) -> dict[str, int]:
         """New names get the next number after the highest ever given, in the order they come."""

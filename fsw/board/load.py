@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fsw.board import ids as locks
-from fsw.board import instrument, limit, parameter, vessel
+from fsw.board import instrument, limit, parameter, phase, vessel
 from fsw.board.board import Board, HousekeepingSet, Line, SinkSpec
 from fsw.board.budget import Budget, ms
 from fsw.board.parameter import Declared, Directory, Scope
@@ -154,6 +154,7 @@ def _resolve(path: Path, crc32: int, file: BoardFile, ids: locks.Ids, problems: 
     try:
         parameters = _numbered(directory.all, ids)
         limits = limit.limits(drafts, ids, problems)
+        phases = phase.phases(scope, ids)
     except ValueError as error:
         problems.add(str(locks.lock_path(path)), None, str(error))
         return None
@@ -171,6 +172,7 @@ def _resolve(path: Path, crc32: int, file: BoardFile, ids: locks.Ids, problems: 
         vessels=tuple(vessels),
         limits=limits,
         limits_crc32=zlib.crc32(repr(limits).encode()),
+        phases=phases,
         sinks=tuple(SinkSpec(name, sink.kind, sink) for name, sink in file.sinks.items()),
         housekeeping=tuple(_housekeeping(parameters, file.board.housekeeping)),
         ids=ids,

@@ -15,12 +15,19 @@ from fsw.board.problem import Problem, keys_of, nearest, of_validation
 
 # At the highest rate every least time is at its smallest: what is too short then is too short at any rate.
 BOARD_STAND_INS: dict[str, object] = {"name": "board", "rate": "1000 Hz", "apid": 0}
-STAND_INS = ("stand_in", 1, "1 m^3", "1 Pa absolute", "1 kg/m^3")  # tried in turn for any other required key
-TABLES = ("lines", "instruments", "vessels", "limits", "sinks")
+STAND_INS = (
+    "stand_in",
+    1,
+    "1 m^3",
+    "1 Pa absolute",
+    "1 kg/m^3",
+    "1 s",
+)  # tried in turn for any other required key
+TABLES = ("lines", "instruments", "vessels", "limits", "phases", "sinks")
 REFERRED_TO = ("lines", "instruments", "vessels")
 ATTEMPTS = 40  # a key takes up to seven, and its table may be what the table around it cannot be without
 TIMES = {"timeout", "think", "gap", "every", "latency", "baud", "format"}
-UNKNOWN = ("is not a line", "is not a channel", "is not a parameter")
+UNKNOWN = ("is not a line", "is not a channel", "is not a parameter", "is not a vessel", "there is no vessel")
 
 Keys = tuple[str, ...]
 

@@ -211,6 +211,28 @@ class LimitTable(Table):
     guidance: str = Field(default="", max_length=1000)
 
 
+class PhaseTable(Table):
+    """`[phases.NAME]`: a time in which no leak of its vessels can be told; limits and instruments are judged on."""
+
+    vessels: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="the vessels concerned; default: all"
+    )
+    time_out: Duration = Field(
+        description="after so long leaks are judged again, whatever happens; at most 24 h"
+    )
+    settle: Duration = Field(
+        default=60_000_000_000,
+        description="after its end they are not judged for so long, either",
+        json_schema_extra={"default": "60 s"},
+    )
+    at_start: bool = Field(default=False, description="in force from the monitor's start")
+    parameter: str | None = Field(
+        default=None, description="begins and ends it by crossing `above` or `below`"
+    )
+    above: str | float | None = None
+    below: str | float | None = None
+
+
 class Sink(Table):
     """`[sinks.NAME]`: where packets go; the kind adds its own keys."""
 
@@ -225,6 +247,7 @@ class BoardFile(Table):
     instruments: Mapping[Name, Instrument] = Field(min_length=1)
     vessels: Mapping[Name, Vessel] = Field(default_factory=dict)
     limits: Mapping[Name, LimitTable] = Field(default_factory=dict)
+    phases: Mapping[Name, PhaseTable] = Field(default_factory=dict)
     sinks: Mapping[Name, Sink] = Field(default_factory=dict)
 
 

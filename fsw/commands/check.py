@@ -87,6 +87,20 @@ def _summary(board: Board) -> dict[str, object]:
             {"id": limit.id, "event": limit.event, "name": limit.name, "check": limit.check.name.lower()}
             for limit in board.limits
         ],
+        "phases": [
+            {
+                "id": phase.id,
+                "name": phase.name,
+                "vessels": [board.vessels[place].name for place in phase.vessels],
+                "time_out_ns": phase.time_out_ns,
+                "settle_ns": phase.settle_ns,
+                "at_start": phase.at_start,
+                "parameter": None if phase.row is None else board.parameters[phase.row].name,
+                "above": None if math.isnan(phase.above) else phase.above,
+                "below": None if math.isnan(phase.below) else phase.below,
+            }
+            for phase in board.phases
+        ],
         "lines": [
             {"name": line.name, "used_ns": line.budget.used_ns, "fullest_ns": line.budget.fullest_ns}
             for line in board.lines
@@ -107,6 +121,7 @@ def _print(board: Board, note: str) -> None:
         _vessels(board),
         _parameters(board),
         _limits(board),
+        _phases(board),
         _sinks(board),
     ):
         if table.row_count:
@@ -210,6 +225,28 @@ def _limits(board: Board) -> Grid:
             )
         )
     return _grid("Limits and alarms", ("id", "event", "alarm", "parameter", "condition", "votes"), rows)
+
+
+def _phases(board: Board) -> Grid:
+    rows = []
+    for phase in board.phases:
+        begins = ["at start"] if phase.at_start else []
+        if phase.row is not None:
+            parameter = board.parameters[phase.row]
+            bound = f"below {phase.below:g}" if math.isnan(phase.above) else f"above {phase.above:g}"
+            begins.append(f"{parameter.name} {bound} {parameter.unit}".strip())
+        rows.append(
+            (
+                str(phase.id),
+                phase.name,
+                ", ".join(board.vessels[place].name for place in phase.vessels),
+                ms(phase.time_out_ns),
+                ms(phase.settle_ns),
+                ", ".join([*begins, f'"{phase.name}" in a recording']),
+            )
+        )
+    columns = ("id", "phase", "no leak is judged in", "time-out", "settle", "begins")
+    return _grid("Phases", columns, rows)
 
 
 def _sinks(board: Board) -> Grid:

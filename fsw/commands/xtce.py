@@ -38,6 +38,7 @@ def command(board: str, output: Path | None) -> None:
         found.parameters,
         {each.sid: each.rows for each in found.housekeeping},
         {limit.id: limit.name for limit in found.limits},
+        {phase.id: phase.name for phase in found.phases},
     )
     if found.ids.added:
         click.echo(

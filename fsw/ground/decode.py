@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from fsw.alarm import Transition
 from fsw.clock import TimeStatus
 from fsw.limit import TIMED, Check, Status
-from fsw.packets import event, heartbeat, housekeeping, samples, transition
+from fsw.occurrence import Kind
+from fsw.packets import event, heartbeat, housekeeping, occurrence, samples, transition
 from fsw.packets.field import quality_text
 from fsw.packets.frame import Frame, PacketError, Stretch
 from fsw.sample import Fault, Quality
@@ -53,6 +54,7 @@ class Names:
     alarms: Mapping[int, str] = field(default_factory=dict)
     sets: Mapping[int, tuple[Parameter, ...]] = field(default_factory=dict)
     advice: Mapping[int, Advice] = field(default_factory=dict)
+    phases: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, board: "Board") -> "Names":
@@ -62,6 +64,7 @@ class Names:
             {limit.id: limit.name for limit in board.limits},
             {each.sid: tuple(board.parameters[row] for row in each.rows) for each in board.housekeeping},
             {limit.id: Advice(limit.text, limit.guidance) for limit in board.limits},
+            {phase.id: phase.name for phase in board.phases},
         )
 
     def parameter(self, id_: int) -> Parameter:
@@ -71,6 +74,10 @@ class Names:
     def alarm(self, id_: int) -> str:
         """The alarm's name, or its id."""
         return self.alarms.get(id_, f"alarm {id_}")
+
+    def phase(self, id_: int) -> str:
+        """The phase's name, or its id; "" for none."""
+        return self.phases.get(id_, f"phase {id_}") if id_ else ""
 
     def members(self, sid: int, count: int) -> tuple[Parameter, ...]:
         """The parameters of a housekeeping set, by their places when the set is not this board's."""
@@ -217,6 +224,27 @@ def _transition(frame: Frame, names: Names) -> Report:
     return Report("check " + "; ".join(texts), "cyan", {"kind": "transitions", "transitions": objects})
 
 
+def _occurrence(frame: Frame, names: Names) -> Report:
+    happened = occurrence.unpack(frame.body)
+    parameter, phase = names.parameter(happened.vessel), names.phase(happened.phase)
+    kg = "" if math.isnan(happened.kg) else f" {happened.kg:+.4g} kg"
+    inventory = value_text(parameter, happened.inventory, happened.inventory_sigma, happened.quality)
+    since = f", since {time_text(happened.began_ns)}" if happened.began_ns != frame.unix_ns else ""
+    json_object = {
+        "kind": "occurrence",
+        "occurrence": words(happened.kind),
+        "phase": happened.phase,
+        "phase_name": phase or None,
+        "began": time_text(happened.began_ns),
+        "kg": tidy(happened.kg),
+        **_parameter(parameter, tidy(happened.inventory), happened.quality),
+        "sigma": tidy(happened.inventory_sigma),
+        "tick": happened.tick,
+    }
+    text = f"{words(happened.kind)}{phase and f' {phase}'}{kg}: {inventory}{since}"
+    return Report(text, "cyan", json_object)
+
+
 def _housekeeping(frame: Frame, names: Names) -> Report:
     sid, entries = housekeeping.unpack(frame.body)
     members = names.members(sid, len(entries))
@@ -267,11 +295,17 @@ def _samples(frame: Frame, names: Names) -> Report:
 
 _KINDS: Mapping[tuple[int, int], Callable[[Frame, Names], Report]] = {
     (transition.SERVICE, transition.SUBSERVICE): _transition,
+    (occurrence.SERVICE, occurrence.SUBSERVICE): _occurrence,
     (housekeeping.SERVICE, housekeeping.SUBSERVICE): _housekeeping,
     (heartbeat.SERVICE, heartbeat.SUBSERVICE): _heartbeat,
     (samples.SERVICE, samples.SUBSERVICE): _samples,
 }
 _STYLES = {1: "green", 2: "bold yellow", 3: "bold red", 4: "bold white on red"}  # by subservice: the severity
+
+
+def words(kind: Kind) -> str:
+    """An occurrence by its name: phase begun."""
+    return kind.name.lower().replace("_", " ")
 
 
 def tidy(value: float) -> float:

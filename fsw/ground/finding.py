@@ -6,9 +6,9 @@ from typing import Any
 from fsw.alarms import AlarmEvent
 from fsw.board.board import Board
 from fsw.board.vessel import VesselSpec
-from fsw.ground.decode import WORSE, Advice, limit_text, time_text, value_text
+from fsw.ground.decode import WORSE, Advice, limit_text, time_text, value_text, words
 from fsw.ground.recording import Mark, Remark
-from fsw.ground.replay import Due, Found, Reported
+from fsw.ground.replay import Due, Found, Happened, Reported
 from fsw.leak.state import NEVER_S
 from fsw.limit import Check
 from fsw.packets.event import Severity
@@ -31,6 +31,8 @@ class Teller:
         self._dated = dated
         self._limits = {limit.id: limit for limit in board.limits}
         self._vessels = {spec.name: spec for spec in board.vessels}
+        self._vessel_of_row = {spec.outputs.inventory: spec.name for spec in board.vessels}
+        self._phases = {phase.id: phase.name for phase in board.phases}
         self._of_instrument = {
             board.parameters[row].name.partition(".")[0]: spec.name
             for spec in reversed(board.vessels)
@@ -67,6 +69,8 @@ class Teller:
         match found:
             case Reported():
                 return [self._alarm_json(found)]
+            case Happened():
+                return [self._event_json(found)]
             case Due(unix_ns, table):
                 return [self._estimate_json(unix_ns, name, table) for name in self._vessels]
             case _:
@@ -81,6 +85,8 @@ class Teller:
         match found:
             case Reported(unix_ns, event, table):
                 return f"{self.time_text(unix_ns)}  {self._alarm_text(event, table)}", _style(event)
+            case Happened(unix_ns):
+                return f"{self.time_text(unix_ns)}  event: {self._event_text(found)}", "cyan"
             case Due(unix_ns, table):
                 said = "; ".join(f"{name}: {self._leak_text(name, table)}" for name in self._vessels)
                 return f"{self.time_text(unix_ns)}  {said}", "dim"
@@ -117,6 +123,25 @@ class Teller:
                 "limit": _number(event.limit),
             }
         return said
+
+    def _event_json(self, found: Happened) -> Json:
+        happened = found.occurrence
+        return {
+            "type": "event",
+            "time_s": found.unix_ns / NS_PER_S,
+            "event": words(happened.kind),
+            "vessel": self._vessel_of_row[happened.row],
+            "phase": self._phases.get(happened.phase),
+            "kg": _number(happened.kg),
+            "began_s": found.began_ns / NS_PER_S,
+        }
+
+    def _event_text(self, found: Happened) -> str:
+        happened = found.occurrence
+        phase = f" {self._phases[happened.phase]}" if happened.phase in self._phases else ""
+        kg = f" of {abs(happened.kg):.4g} kg" if math.isfinite(happened.kg) else ""
+        since = "" if found.began_ns == found.unix_ns else f", since {self.time_text(found.began_ns)}"
+        return f"{words(happened.kind)}{phase}{kg}, {self._vessel_of_row[happened.row]}{since}"
 
     def _estimate_json(self, unix_ns: int, vessel: str, table: Table) -> Json:
         inventory = self._read(vessel, "inventory", table)

@@ -10,6 +10,7 @@ from fsw.board.board import Board
 from fsw.ground.recording import Item, Mark, Remark, Start, Tick
 from fsw.limits import Change
 from fsw.monitor import Monitor
+from fsw.occurrence import Occurrence
 from fsw.sample import Quality, Sample
 from fsw.table import Table
 from fsw.telemetry import Telemetry
@@ -26,6 +27,14 @@ class Reported(NamedTuple):
     table: Table
 
 
+class Happened(NamedTuple):
+    """Something that is no leak happened to a vessel; `began_ns` is wall time."""
+
+    unix_ns: int
+    began_ns: int
+    occurrence: Occurrence
+
+
 class Due(NamedTuple):
     """An estimate of all vessels is due."""
 
@@ -33,7 +42,7 @@ class Due(NamedTuple):
     table: Table
 
 
-Found = Reported | Due | Mark | Remark
+Found = Reported | Happened | Due | Mark | Remark
 
 
 @dataclass(slots=True)
@@ -43,17 +52,25 @@ class Listener:
     telemetry: Telemetry
     packing: bool
     events: Sequence[AlarmEvent] = ()
+    occurrences: Sequence[Occurrence] = ()
 
     def set_time(self, unix_offset_ns: int, status: int) -> None:
         """As telemetry does."""
         self.telemetry.set_time(unix_offset_ns, status)
 
     def packets(
-        self, now_ns: int, arrivals: Sequence[Sample], changes: Sequence[Change], events: Sequence[AlarmEvent]
+        self,
+        now_ns: int,
+        arrivals: Sequence[Sample],
+        changes: Sequence[Change],
+        events: Sequence[AlarmEvent],
+        occurrences: Sequence[Occurrence] = (),
     ) -> list[bytes]:
         """As telemetry does, or nothing."""
-        self.events = events
-        return self.telemetry.packets(now_ns, arrivals, changes, events) if self.packing else _NOTHING
+        self.events, self.occurrences = events, occurrences
+        if not self.packing:
+            return _NOTHING
+        return self.telemetry.packets(now_ns, arrivals, changes, events, occurrences)
 
 
 class Replay:
@@ -79,6 +96,7 @@ class Replay:
         """What comes of it, in order; only what lies between the two instants (wall time) is looked at."""
         step, listener, packing = self._monitor.step, self._listener, self._write is not None
         slot: int | None = None
+        marks: list[str] = []
         for item in items:
             if isinstance(item, Tick):
                 now_ns, unix_ns, status, arrivals = item
@@ -88,16 +106,16 @@ class Replay:
                     return
                 if packing:
                     listener.set_time(unix_ns - now_ns, status)
-                packets = step(now_ns, arrivals)
+                packets = step(now_ns, arrivals, (), marks)
                 if packing:
                     self._write(packets)  # type: ignore[misc]
                 if not self.ticks:
                     self.first_ns = unix_ns
                 self.ticks += 1
                 self.last_ns = unix_ns
-                if listener.events:
-                    for event in listener.events:
-                        yield Reported(unix_ns, event, self._monitor.table)
+                marks.clear()
+                if listener.occurrences or listener.events:
+                    yield from self._decided(item)
                 if self._estimate_ns is not None and unix_ns // self._estimate_ns != slot:
                     slot = unix_ns // self._estimate_ns
                     yield Due(unix_ns, self._monitor.table)
@@ -105,7 +123,15 @@ class Replay:
                 self._monitor, self._listener = self._fresh(item.origin)
                 step, listener, slot = self._monitor.step, self._listener, None
             elif _within(item.unix_ns, from_ns, to_ns):
+                if isinstance(item, Mark):
+                    marks.append(item.event)  # belongs to the tick that takes its row
                 yield item
+
+    def _decided(self, tick: Tick) -> Iterator[Found]:
+        for happened in self._listener.occurrences:
+            yield Happened(tick.unix_ns, tick.unix_ns - tick.now_ns + happened.began_ns, happened)
+        for event in self._listener.events:
+            yield Reported(tick.unix_ns, event, self._monitor.table)
 
     def _fresh(self, origin: int) -> tuple[Monitor, Listener]:
         """A monitor without memory, and who listens to it."""

@@ -17,6 +17,7 @@ class Roster(enum.Enum):
 
     PARAMETER = "parameter"
     ALARM = "alarm"
+    PHASE = "phase"
 
 
 @dataclass(frozen=True, slots=True)

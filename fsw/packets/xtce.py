@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fsw.packets import event, heartbeat, housekeeping, samples, transition
+from fsw.packets import event, heartbeat, housekeeping, occurrence, samples, transition
 from fsw.packets.field import Field, Roster, Word, flat
 from fsw.packets.frame import HEADER, TRAILER
 from fsw.table import Parameter
@@ -55,17 +55,22 @@ def document(
     parameters: Sequence[Parameter],
     sets: Mapping[int, Sequence[int]],
     alarms: Mapping[int, str],
+    phases: Mapping[int, str] | None = None,
 ) -> str:
-    """The XML. `sets`: housekeeping set id -> rows of `parameters` in packet order; `alarms`: id -> name."""
+    """The XML. `sets`: housekeeping set id -> rows of `parameters` in packet order; `alarms`, `phases`: id -> name."""
     rosters = {
         Roster.PARAMETER: {parameter.id: parameter.name for parameter in parameters},
         Roster.ALARM: dict(alarms),
+        Roster.PHASE: {0: "NONE", **(phases or {})},
     }
     writer = _Writer(board, rosters)
     writer.container(ROOT, "CCSDS primary header", flat(HEADER[:3]), abstract=True)
     telemetry = f"PKT_APID == {apid}, TYPE == 0, SEC_HDR_FLG == 1"
     writer.container("Telemetry", f"All packets of {board}", flat(HEADER[3:]), ROOT, telemetry, abstract=True)
     _alarm_containers(writer)
+    kind = f"SERVICE == {occurrence.SERVICE}, SUBSERVICE == {occurrence.SUBSERVICE}"
+    one = [*flat(occurrence.FIELDS), TRAILER]
+    writer.container("Occurrence", "What happened to a vessel and is no leak", one, "Telemetry", kind)
     _list_containers(writer)
     heartbeat_is = f"SERVICE == {heartbeat.SERVICE}, SUBSERVICE == {heartbeat.SUBSERVICE}"
     writer.container(

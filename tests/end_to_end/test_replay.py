@@ -51,7 +51,7 @@ REPLY = bytes.fromhex("0103043F81B22D12B2")  # 1.01325
 def unmarked(packet: bytes) -> bytes:
     """Without the REPLAY flag of its quality bytes, and without the CRC; places as in docs/packets.md."""
     data = bytearray(packet[:-2])
-    first, step = {5: (32, 1 << 20), 3: (23, 9), 129: (25, 15)}.get(data[7], (1 << 20, 1))
+    first, step = {5: (32, 1 << 20), 130: (23, 1 << 20), 3: (23, 9), 129: (25, 15)}.get(data[7], (1 << 20, 1))
     for place in range(first, len(data), step):
         data[place] &= ~0x40
     return bytes(data)

@@ -24,7 +24,8 @@ from fsw.commands.decode import command
 from fsw.ground.decode import Advice, Names, report, tidy, to_json
 from fsw.ground.source import Unstuffer
 from fsw.limit import Check
-from fsw.packets import event, frame, housekeeping, samples, transition
+from fsw.occurrence import Kind
+from fsw.packets import event, frame, housekeeping, occurrence, samples, transition
 from fsw.packets.event import Event
 from fsw.sample import Quality, Sample
 from fsw.table import Parameter, Table
@@ -89,6 +90,26 @@ def alarm_packet(kind: Transition = Transition.RAISE, check: Check = Check.LIMIT
     states = (State.NORMAL, State.UNACK)
     body = event.Event(7, kind, 7, 1, *states, 3, 3, check, 1, parameter, 3, 3, **fields, tick=9, table_crc=9)
     return frame.Framer(100).frame(5, 3, 0, event.pack(body))
+
+
+def test_an_occurrence_in_words():
+    framer = frame.Framer(100)
+    framer.set_time(1_790_000_000_000_000_000, 2)
+    vented = occurrence.Report(Kind.FALL, 1, 0x0400, 0, 1_789_999_990_000_000_000, -0.25, 4.5, 0.01, 9)
+    begun = occurrence.Report(
+        Kind.PHASE_BEGUN, 1, 0x0400, 3, 1_790_000_000_000_000_000, math.nan, 4.5, 0.01, 9
+    )
+    names = Names({0x0400: Parameter(0x0400, "rig.inventory", "kg")}, phases={3: "fill"})
+    packets = b"".join(framer.frame(130, 1, 0, occurrence.pack(each)) for each in (vented, begun))
+    said = [text.split(maxsplit=4)[4] for text in texts(packets, names)]
+    assert said == [
+        "fall -0.25 kg: rig.inventory = 4.5 ± 0.01 kg, since 2026-09-21T14:13:10.000000Z",
+        "phase begun fill: rig.inventory = 4.5 ± 0.01 kg",
+    ]
+    assert [text.split(maxsplit=4)[4] for text in texts(packets, Names())] == [
+        "fall -0.25 kg: parameter 1024 = 4.5 ± 0.01, since 2026-09-21T14:13:10.000000Z",
+        "phase begun phase 3: parameter 1024 = 4.5 ± 0.01",
+    ]
 
 
 def test_a_limit_that_is_not_there_is_not_printed():

@@ -147,3 +147,31 @@ def test_noise_is_not_restlessness():
 def test_a_falling_rate_of_change_is_refused():
     with pytest.raises(ValueError, match="out of bounds"):
         Thermal(fastest="-1 K/h")
+
+
+def test_a_suspended_vessel_tells_its_inventory_and_no_leak_and_begins_anew():
+    rig = Rig(gas, CABIN)
+    t = quiet(rig, 60.0)
+    rig.vessel.suspend(round(t * NS))
+    for i in range(300):  # vented: a third of what there is
+        rig.feed(t + i / 10, 101_325 - 100 * i, 295)
+    t += 30
+    assert rig.read("inventory").quality == GOOD
+    assert rig.read("inventory").value == pytest.approx((101_325 - 29_900) * 916 / (287.05 * 295), rel=2e-2)
+    for name in (*LEAK_ROWS, "leak_certainty"):
+        assert rig.read(name).quality == UNCERTAIN
+    rig.vessel.resume(round(t * NS))
+    rng = np.random.default_rng(2)
+    for i in range(600):
+        rig.feed(t + i / 10, 71_425 + rng.normal(0, 100), 295 + rng.normal(0, 0.02))
+    assert rig.read("leak_certainty").quality == GOOD
+    assert rig.read("leak_certainty").value < 1
+
+
+def test_a_suspended_vessel_without_its_instruments_is_blind():
+    rig = Rig(gas, CABIN)
+    t = quiet(rig, 10.0)
+    rig.vessel.suspend(round(t * NS))
+    rig.table.quality[1] = STALE
+    rig.vessel.step(round(t * NS), rig.table)
+    assert rig.read("leak_certainty").quality == BAD

@@ -9,7 +9,8 @@ import pytest
 
 from fsw.alarm import State, Transition
 from fsw.limit import Check, Status
-from fsw.packets import event, frame, housekeeping, samples, transition, xtce
+from fsw.occurrence import Kind
+from fsw.packets import event, frame, housekeeping, occurrence, samples, transition, xtce
 from fsw.packets.field import flat
 from fsw.sample import Sample
 from fsw.table import Parameter, Table
@@ -19,6 +20,7 @@ TABLES = {
     "Every packet": (0, frame.HEADER),
     "Alarm event": (21, event.FIELDS),
     "Change of a check": (21, (transition.COUNT, *transition.FIELDS)),
+    "Occurrence": (21, occurrence.FIELDS),
     "Housekeeping": (21, (housekeeping.SID, *housekeeping.fields("NAME", "", ""))),
     "Samples": (21, (samples.COUNT, *samples.FIELDS)),
 }
@@ -39,7 +41,7 @@ def test_every_field_stands_in_the_tables_at_its_byte(title):
 
 
 def test_every_code_is_explained():
-    for kind in (Transition, State, event.Severity, Check, Status):
+    for kind in (Transition, State, event.Severity, Check, Status, Kind):
         for member in kind:
             assert f"{member.name} {member.value}" in DOCS
 

@@ -8,7 +8,8 @@ from space_packet_parser.xtce.validation import validate_xtce
 
 from fsw.alarm import State, Transition
 from fsw.limit import Check, Status
-from fsw.packets import event, frame, heartbeat, housekeeping, samples, transition, xtce
+from fsw.occurrence import Kind
+from fsw.packets import event, frame, heartbeat, housekeeping, occurrence, samples, transition, xtce
 from fsw.packets.event import Event
 from fsw.sample import Quality, Sample
 from fsw.table import Parameter, Table
@@ -21,6 +22,7 @@ PARAMETERS = (
 )
 SETS = {1: (0, 1), 2: (3, 2)}
 ALARMS = {7: "rig.leak", 8: "low_pressure"}
+PHASES = {1: "fill", 3: "maintenance"}
 GOLDEN_ALARM = bytes.fromhex(
     "0864c0000038200504000000002f6ab13b801f9add110101010007002a014401010101080a"
     "39aa64c33951b71737388ca439aa64c30001e240deadbeef6c4a"
@@ -31,7 +33,7 @@ NOW_NS = 1_790_000_000_500_000_000
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("xtce") / "rig.xml"
-    path.write_text(xtce.document("bench rig", 0x64, PARAMETERS, SETS, ALARMS))
+    path.write_text(xtce.document("bench rig", 0x64, PARAMETERS, SETS, ALARMS, PHASES))
     return path
 
 
@@ -129,6 +131,18 @@ def test_each_housekeeping_set_is_read_with_its_parameters(read, definition, sid
 
 def test_a_heartbeat_is_read(read):
     assert read(framed(heartbeat.SERVICE, heartbeat.SUBSERVICE, heartbeat.pack()))["TIME"] == 1_790_000_000.5
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize(("phase", "name"), [(0, "NONE"), *PHASES.items()])
+def test_an_occurrence_is_read_by_name(read, kind, phase, name):
+    report = occurrence.Report(kind, 1 | 64, 0x0201, phase, NOW_NS - 60 * 10**9, -0.25, 4.5, math.nan, 99)
+    packet = read(framed(130, 1, occurrence.pack(report)))
+    assert (packet["kind"], packet["vessel"], packet["phase"]) == (kind.name, "pt1.pressure", name)
+    assert (packet["quality"], packet["origin"], packet["tick"]) == ("GOOD", "REPLAY", 99)
+    assert (packet["kg"], packet["inventory"]) == (-0.25, 4.5)
+    assert packet["began"] == 1_789_999_940.5
+    assert math.isnan(packet["inventory_sigma"])
 
 
 def test_one_transition_is_read_by_name(read):
