@@ -28,7 +28,7 @@ static const double NO_BOUND = 1e300;
 static const double BEND = 1.5;
 /* A baseline of M samples has the noise sigma / sqrt(2 M), and lags behind a drift by M of its steps. Five times the one
  * and the other are least together at M = (1.77 sigma / drift)^(2/3). */
-static const double BASELINE_SIGMA = 1.77, MEMORY_MIN = 64.0;
+static const double BASELINE_SIGMA = 1.77, MEMORY_MIN = 16.0, SAME_DRIFT = 0.05;
 static const double LN_2 = 0.69314718055994530942;
 static const double NS_PER_S = 1e9;
 static const double MEMORY_FACTOR = 8.0;
@@ -393,6 +393,20 @@ ull_status ull_detector_retune(ull_detector *detector, double sigma, double phi,
     return ULL_OK;
 }
 
+/* The longest baseline that does not lag too far behind what may drift now. */
+static void bound_memory(ull_detector *s) {
+    double drift = s->lasting;
+    if (s->settling > 0.0) {
+        const double now = (double)age_ns(s->last_ns, s->origin_ns) / (double)s->settings.interval_ns;
+        const double gone = 1.0 + s->settling_rate * larger(now - s->settling_time, 0.0);
+        drift += 2.0 * s->settling * s->settling_rate / (gone * gone * gone);
+    }
+    if (fabs(drift - s->memory_drift) <= SAME_DRIFT * s->memory_drift) return;
+    s->memory_drift = drift;
+    const double sigma = s->settings.sigma * sqrt((1.0 + s->settings.phi) / (1.0 - s->settings.phi));
+    s->memory_max = drift > 0.0 ? fmax(pow(BASELINE_SIGMA * sigma / drift, 2.0 / 3.0), MEMORY_MIN) : INFINITY;
+}
+
 ull_status ull_detector_allow(ull_detector *detector, const ull_detector_allowance *allowance) {
     ull_detector *s = detector;
     const ull_detector_allowance *a = allowance;
@@ -401,7 +415,6 @@ ull_status ull_detector_allow(ull_detector *detector, const ull_detector_allowan
         (a->settling > 0.0 && !(a->settling_s > 0.0 && isfinite(a->settling_s)))) {
         return ULL_ARGUMENT;
     }
-    const double lasting = a->lasting_per_s * s->per_interval;
     s->passing = a->passing;
     s->passing_rate = a->passing_per_s * s->per_interval;
     s->settling = a->settling;
@@ -409,11 +422,8 @@ ull_status ull_detector_allow(ull_detector *detector, const ull_detector_allowan
     const double before = (double)age_ns(a->settling_ns, s->origin_ns) / (double)s->settings.interval_ns;
     const double after = (double)age_ns(s->origin_ns, a->settling_ns) / (double)s->settings.interval_ns;
     s->settling_time = a->settling_ns >= s->origin_ns ? before : -after;
-    if (s->lasting != lasting) {
-        s->lasting = lasting;
-        const double sigma = s->settings.sigma * sqrt((1.0 + s->settings.phi) / (1.0 - s->settings.phi));
-        s->memory_max = fmax(pow(BASELINE_SIGMA * sigma / lasting, 2.0 / 3.0), MEMORY_MIN);
-    }
+    s->lasting = a->lasting_per_s * s->per_interval;
+    bound_memory(s);
     s->allowing = s->lasting > 0.0 || s->passing > 0.0 || s->settling > 0.0;
     return ULL_OK;
 }

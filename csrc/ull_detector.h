@@ -95,7 +95,7 @@ typedef struct {
     double score, score_rise;
     double excess[ULL_DETECTOR_OCTAVES]; /* variance of slow noise over that of sigma and phi, by octave of lag; >= 1 */
     int allowing;
-    double memory_max; /* samples: a longer baseline would lag too far behind what may drift */
+    double memory_drift, memory_max; /* samples: a longer baseline would lag too far behind what may drift */
     double lasting, passing, passing_rate, settling, settling_rate, settling_time; /* allowance, per interval */
     double log_phi, allowed, per_interval;
     double phi_one, scale_one; /* for a distance of exactly one interval */

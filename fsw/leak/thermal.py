@@ -65,9 +65,9 @@ class Thermal(BaseModel):
         json_schema_extra={"default": "0.1 K/min"},
     )
     start: TemperatureDifference = Field(
-        default=3.0,
+        default=1.0,
         description="error of the sensor's mean when the monitor starts, as after a fill; it fades with `lag`",
-        json_schema_extra={"default": "3 K"},
+        json_schema_extra={"default": "1 K"},
     )
     unmeasured: TemperatureRate = Field(
         default=120 * K_PER_HOUR,
