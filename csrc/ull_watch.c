@@ -18,6 +18,7 @@ static const double GAIN_OVER = 12.0, ENDED_SIGMA = 3.0, ENDED = 0.15;
 static const double GONE_SIGMA = 5.0, GONE = 0.1; /* once it was a leak */
 static const double SINCE_MIN = 4.0;     /* samples: fewer do not tell a step from a fall that goes on */
 static const double MISFIT = 2.0, SLOWING = 0.9;
+static const double SHARP = 6.0;         /* standard errors of a change in the last moments */
 static const double BACK = 0.5;          /* of the fall that a leak would have made: less is left of it */
 /* Views of a rate. A needless change of mind costs precision, so it must be sure; honest lines through one leak differ. */
 static const double REFUTED = 5.0, BENDS = 0.2;
@@ -130,27 +131,41 @@ static void report(ull_watch *w, ull_watch_event event, double value, int64_t ti
     ull_watch_restart(w);
 }
 
+/* What happened in the last moments can be a step that pushes old evidence over the edge. */
+static int hold_or_report(ull_watch *w, const ull_trace_look *look, int whole) {
+    const int slower = look->rest_per_s + look->sigma_rest_per_s < SLOWER * look->rate_per_s;
+    const int ended = look->rest_per_s + ENDED_SIGMA * look->sigma_rest_per_s < ENDED * look->rate_per_s;
+    const int back = look->fall + ENDED_SIGMA * look->sigma_fall < BACK * look->expected;
+    /* An instrument that lags makes a step look like a fall that slows down. */
+    const int slowing = look->misfit > MISFIT && look->last_per_s < SLOWING * look->going_per_s;
+    const int sharp = look->fall > SHARP * look->sigma_fall;
+    if (look->gain > GAIN_OVER && ended && !back) {
+        report(w, ULL_WATCH_FALL, look->fall, look->began_ns);
+        return 1;
+    }
+    if (back && look->fall < ENDED_SIGMA * look->sigma_fall && (whole || sharp)) {
+        ull_watch_restart(w); /* a spike, and it has left its mark on what was learned */
+        return 1;
+    }
+    if (look->since < SINCE_MIN && (whole || sharp)) return 1;
+    if (slowing && (whole || sharp)) return 1;
+    return whole && ((look->gain > GAIN_HOLD && slower) || back);
+}
+
 /* It is said to be a leak for the first time: could it be a step, a spike, or something that is over? */
 static void confirm(ull_watch *w) {
     ull_detector_verdict verdict;
     ull_detector_result(&w->detector, &verdict);
     ull_trace_look look;
-    ull_trace_judge(&w->trace, (double)verdict.lag, slow_variance(w), &look);
-    const int slower = look.rest_per_s + look.sigma_rest_per_s < SLOWER * look.rate_per_s;
-    const int ended = look.rest_per_s + ENDED_SIGMA * look.sigma_rest_per_s < ENDED * look.rate_per_s;
-    const int back = look.fall + ENDED_SIGMA * look.sigma_fall < BACK * look.expected;
-    /* An instrument that lags makes a step look like a fall that slows down. */
-    const int slowing = look.misfit > MISFIT && look.last_per_s < SLOWING * look.going_per_s;
-    if (look.gain > GAIN_OVER && ended && !back) {
-        report(w, ULL_WATCH_FALL, look.fall, look.began_ns);
-    } else if (back && look.fall < ENDED_SIGMA * look.sigma_fall) {
-        ull_watch_restart(w); /* a spike, and it has left its mark on what was learned */
-    } else if (look.since < SINCE_MIN || (look.gain > GAIN_HOLD && slower) || slowing || back) {
-        w->certainty = HELD;
-    } else {
-        w->confirmed = 1;
-        w->look_count = w->detector.count + LOOK_STEP;
+    for (uint64_t lag = verdict.lag; lag == verdict.lag || lag >= LOOK_LAG; lag /= LOOK_SHARE) {
+        ull_trace_judge(&w->trace, (double)lag, slow_variance(w), &look);
+        if (hold_or_report(w, &look, lag == verdict.lag)) {
+            if (w->certainty > HELD) w->certainty = HELD;
+            return;
+        }
     }
+    w->confirmed = 1;
+    w->look_count = w->detector.count + LOOK_STEP;
 }
 
 /* It was a leak: is it over? Asked at all time scales, the shorter the more often. */
