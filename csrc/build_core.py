@@ -13,6 +13,7 @@ MODULES = (  # in dependency order; `<module>.h` and, where there is one, `<modu
     "ull_slope",
     "ull_noise",
     "ull_detector",
+    "ull_onset",
     "ull_channel",
     "ull_limits",
     "ull_linux_rt",

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "ull_onset.h"
+
 /* A hypothesis is born at each multiple of 2^RANK_MIN samples. One at an odd multiple of 2^rank lives for 2 PLACES
  * 2^rank samples: so there are PLACES of each rank at any time, and as many in each octave of age. Those of rank
  * RANK_OLD and more share the last slots while they are dense. */
@@ -302,32 +304,28 @@ ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double val
 
 double ull_detector_certainty(const ull_detector *detector) { return sqrt(detector->score); }
 
-/* A hypothesis brought up to this sample. */
-typedef struct {
-    ull_detector_sums sums;
-    double level, variance, z2;
-    uint64_t lag;
-} view;
-
-enum { VIEWS = ULL_DETECTOR_SLOTS + PLACES * ULL_DETECTOR_LEVELS, HINGE_STEPS = 6, HINGE_MOVES = 4 };
+_Static_assert(ULL_DETECTOR_VIEWS == ULL_DETECTOR_SLOTS + PLACES * ULL_DETECTOR_LEVELS, "all hypotheses");
 
 /* Youngest first; two of one age, as after a start, count once. */
-static int insert(view *views, int count, ull_detector_sums sums, double level, double variance, uint64_t lag) {
+static int insert(ull_detector_view *views, int count, ull_detector_sums sums, const ull_detector_baseline *baseline,
+                  uint64_t lag) {
     int i = count;
     while (i > 0 && views[i - 1].lag > lag) i--;
     if (i > 0 && views[i - 1].lag == lag) return count;
     for (int j = count; j > i; j--) views[j] = views[j - 1];
-    views[i] = (view){.sums = sums, .level = level, .variance = variance, .lag = lag};
-    views[i].z2 = score_of(sums.e0 - level * sums.g0, sums.e1 - level * sums.g1, sums.g0, sums.g1, sums.g2,
-                           variance, 1.0);
+    views[i] = (ull_detector_view){
+        .sums = sums, .level = baseline->level, .variance = baseline->variance, .lag = lag};
     return count + 1;
 }
 
-static int view_all(const ull_detector *s, view *views) {
+int ull_detector_views(const ull_detector *detector, ull_detector_view *views) {
+    const ull_detector *s = detector;
     int count = 0;
+    if (s->baseline[0].weight == 0.0) return count;
     for (int i = 0; i < ULL_DETECTOR_SLOTS; i++) {
         if (s->age[i] < ULL_DETECTOR_LAG_MIN) continue;
-        count = insert(views, count, sums_of(s, i), s->level[i], s->variance[i], s->age[i]);
+        const ull_detector_baseline baseline = {.level = s->level[i], .variance = s->variance[i]};
+        count = insert(views, count, sums_of(s, i), &baseline, s->age[i]);
     }
     for (uint32_t level = 1; level <= s->settings.levels; level++) {
         for (int i = 0; i < PLACES; i++) {
@@ -337,124 +335,10 @@ static int view_all(const ull_detector *s, view *views) {
             for (uint32_t below = level; below > 0; below--) {
                 if (s->block[below].g0 > 0.0) add(&sums, &s->block[below]);
             }
-            const ull_detector_baseline *baseline = &old->baseline[level / MEMORY_STEP];
-            count = insert(views, count, sums, baseline->level, baseline->variance, s->count - old->born);
+            count = insert(views, count, sums, &old->baseline[level / MEMORY_STEP], s->count - old->born);
         }
     }
     return count;
-}
-
-/* The straight line that the samples since `time` follow: rate b, and a: how far below the level it is at `time`. */
-typedef struct {
-    double time, b, a;
-    double var_b, var_a, cov;
-} line;
-
-static line line_of(const view *v) {
-    const ull_detector_sums *sums = &v->sums;
-    const double r0 = sums->e0 - v->level * sums->g0;
-    const double r1 = sums->e1 - v->level * sums->g1;
-    const double det = sums->g0 * sums->g2 - sums->g1 * sums->g1;
-    return (line){.time = sums->time,
-                  .b = (sums->g0 * r1 - sums->g1 * r0) / det,
-                  .a = (sums->g2 * r0 - sums->g1 * r1) / det,
-                  .var_b = sums->g0 / det,
-                  .var_a = sums->g2 / det + v->variance,
-                  .cov = -sums->g1 / det};
-}
-
-/* Inverse of a symmetric positive 3 x 3 matrix, in place: xx, xy, xz, yy, yz, zz. */
-static void invert(double m[6]) {
-    const double xx = m[3] * m[5] - m[4] * m[4], xy = m[2] * m[4] - m[1] * m[5], xz = m[1] * m[4] - m[2] * m[3];
-    const double yy = m[0] * m[5] - m[2] * m[2], yz = m[1] * m[2] - m[0] * m[4], zz = m[0] * m[3] - m[1] * m[1];
-    const double det = m[0] * xx + m[1] * xy + m[2] * xz;
-    m[0] = xx / det, m[1] = xy / det, m[2] = xz / det, m[3] = yy / det, m[4] = yz / det, m[5] = zz / det;
-}
-
-/* The onset lies between the hypotheses. What came after the young one is a line, and its two sums are sufficient;
- * between them the level ends and the ramp has its foot, whose two sums have the means n a^2 / 2b and -n a^3 / 6b^2 (n
- * is information per interval) about the young one's time. With the level's error: three unknowns, by Gauss and
- * Newton. Rate and onset come out as well as all samples allow, though few hypotheses are kept. */
-static line hinge_of(const view *young, const view *old) {
-    const ull_detector_sums *y = &young->sums, *o = &old->sums;
-    const double span = y->time - o->time;
-    const double y0 = y->e0 - old->level * y->g0, y1 = y->e1 - old->level * y->g1;
-    const double o0 = o->e0 - old->level * o->g0, o1 = o->e1 - old->level * o->g1;
-    const double s0 = o0 - y0, s1 = o1 - y1 - span * o0; /* of the stretch, about the young one's time */
-    const double n0 = o->g0 - y->g0, n1 = o->g1 - y->g1 - span * o->g0;
-    const double n2 = o->g2 - y->g2 - 2.0 * span * (o->g1 - span * o->g0) - span * span * o->g0;
-    const double det = n0 * n2 - n1 * n1;
-    const double w00 = n2 / det, w01 = -n1 / det, w11 = n0 / det;
-    const double n = n0 / span;
-    const double det_y = y->g0 * y->g2 - y->g1 * y->g1;
-    const double b_min = 1e-3 * sqrt(y->g0 / det_y);
-    double b = larger((y->g0 * y1 - y->g1 * y0) / det_y, b_min);
-    double a = (y->g2 * y0 - y->g1 * y1) / det_y, level = 0.0;
-    double m[6] = {0};
-    for (int step = 0; step < HINGE_STEPS; step++) {
-        a = larger(a, 0.0) < b * span ? larger(a, 0.0) : b * span;
-        const double foot = a / b;
-        const double s0_b = -0.5 * n * foot * foot, s0_a = n * foot;
-        const double s1_b = n * foot * foot * foot / 3.0, s1_a = s0_b;
-        const double e0 = s0 - 0.5 * n * a * foot - level * n0;
-        const double e1 = s1 + n * a * foot * foot / 6.0 - level * n1;
-        const double f0 = w00 * e0 + w01 * e1, f1 = w01 * e0 + w11 * e1;
-        const double z1 = y1 - y->g2 * b - y->g1 * (a + level), z0 = y0 - y->g1 * b - y->g0 * (a + level);
-        const double grad_b = z1 + s0_b * f0 + s1_b * f1;
-        const double grad_a = z0 + s0_a * f0 + s1_a * f1;
-        const double grad_level = z0 + n0 * f0 + n1 * f1 - level / old->variance;
-        m[0] = y->g2 + w00 * s0_b * s0_b + 2.0 * w01 * s0_b * s1_b + w11 * s1_b * s1_b;
-        m[1] = y->g1 + w00 * s0_b * s0_a + w01 * (s0_b * s1_a + s1_b * s0_a) + w11 * s1_b * s1_a;
-        m[2] = y->g1 + s0_b; /* the weights times (n0, n1) are (1, 0) */
-        m[3] = y->g0 + w00 * s0_a * s0_a + 2.0 * w01 * s0_a * s1_a + w11 * s1_a * s1_a;
-        m[4] = y->g0 + s0_a;
-        m[5] = y->g0 + n0 + 1.0 / old->variance;
-        invert(m);
-        b = larger(b + m[0] * grad_b + m[1] * grad_a + m[2] * grad_level, b_min);
-        a += m[1] * grad_b + m[3] * grad_a + m[4] * grad_level;
-        level += m[2] * grad_b + m[4] * grad_a + m[5] * grad_level;
-    }
-    return (line){.time = y->time, .b = b, .a = a, .var_b = m[0], .var_a = m[3], .cov = m[1]};
-}
-
-void ull_detector_result(const ull_detector *detector, ull_detector_verdict *verdict) {
-    const ull_detector *s = detector;
-    *verdict = (ull_detector_verdict){.certainty = ull_detector_certainty(s),
-                                      .rate_per_s = NAN,
-                                      .sigma_rate_per_s = NAN,
-                                      .sigma_onset_s = NAN};
-    view views[VIEWS];
-    const int count = s->baseline[0].weight > 0.0 ? view_all(s, views) : 0;
-    if (count == 0) return;
-    int i = count - 1; /* when all rise, the longest */
-    for (int j = count - 1; j >= 0; j--) {
-        if (views[j].z2 > larger(views[i].z2, 0.0)) i = j;
-    }
-    verdict->lag = views[i].lag;
-    line fit = line_of(&views[i]);
-    int young = fit.a >= 0.0 || i == 0 ? i : i - 1;
-    int dated = 0;
-    for (int move = 0; move < HINGE_MOVES && fit.b > 0.0 && young + 1 < count; move++) {
-        fit = hinge_of(&views[young], &views[young + 1]);
-        dated = 1;
-        if (fit.a > fit.b * (views[young].sums.time - views[young + 1].sums.time)) {
-            young++;
-        } else if (fit.a < 0.0 && young > 0) {
-            young--;
-        } else {
-            break;
-        }
-    }
-    verdict->rate_per_s = (fit.b + s->allowed) / s->per_interval;
-    verdict->sigma_rate_per_s = sqrt(fit.var_b) / s->per_interval;
-    if (!dated) {
-        if (fit.b > 0.0) verdict->sigma_onset_s = INFINITY;
-        return;
-    }
-    const double foot = fit.a / fit.b;
-    const double var_foot = (fit.var_a - 2.0 * foot * fit.cov + foot * foot * fit.var_b) / (fit.b * fit.b);
-    verdict->onset_ns = s->origin_ns + (int64_t)((fit.time - foot) * (double)s->settings.interval_ns);
-    verdict->sigma_onset_s = sqrt(var_foot) * s->per_interval;
 }
 
 ull_status ull_detector_push_many(ull_detector *bank, size_t detectors, const uint32_t *index,

@@ -7,7 +7,7 @@
  *
  * Memory   The caller owns the struct, 10 kB, whatever the lags; nothing is allocated.
  * Cost     push: 12 fits at each sample, and 2 more shared by all older hypotheses: those of age n take samples
- *          in blocks of n / 256 to n / 128 and are judged as often. result: a few microseconds.
+ *          in blocks of n / 256 to n / 128 and are judged as often.
  * Drift    No sum outlives its hypothesis, none is subtracted from: the error does not grow with the pushes.
  * Time     Real timestamps throughout: jitter and gaps need no treatment. phi holds for one nominal interval and
  *          fades as phi^(t / interval). Calling again after a level that jumped needs a restart.
@@ -39,7 +39,7 @@ typedef struct {
     uint32_t levels;       /* the longest lag is 256 * 2^levels samples; at most ULL_DETECTOR_LEVELS */
 } ull_detector_settings;
 
-/* Private, as all below up to the verdict. Whitened sums since `time`, in nominal intervals. */
+/* Private, as all below up to the functions. Whitened sums since `time`, in nominal intervals. */
 typedef struct {
     double time;
     double e0, e1;     /* of u e and g e, where a level L and a rate b give e the mean L u + b g */
@@ -86,16 +86,6 @@ typedef struct {
     uint64_t count;
 } ull_detector;
 
-/* What is known of the leak. NaN is what cannot be known yet. */
-typedef struct {
-    double certainty;        /* z over its threshold, never below 0; 1 and more: a leak */
-    double rate_per_s;       /* of fall, since the onset */
-    double sigma_rate_per_s; /* one standard error; the onset is unknown in it */
-    double sigma_onset_s;    /* one standard error; infinite when the leak is older than every hypothesis */
-    int64_t onset_ns;        /* 0 when there is no hypothesis or no fall */
-    uint64_t lag;            /* samples since the onset of the best hypothesis */
-} ull_detector_verdict;
-
 /* h such that Gaussian noise, white or AR(1), alarms once in `interval` samples on the mean; 10^3 to 10^12, beyond is
  * clamped; NaN for NaN. */
 double ull_detector_threshold(double interval);
@@ -115,8 +105,6 @@ ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double val
 
 /* Certainty alone: what an alarm needs at each sample. 0 before there is anything to judge. */
 double ull_detector_certainty(const ull_detector *detector);
-
-void ull_detector_result(const ull_detector *detector, ull_detector_verdict *verdict);
 
 /* One tick over a bank of `detectors` vessels: sample i goes to bank[index[i]]. With `certainty` not null,
  * certainty[i] is that detector's after sample i, refused or not. With `status` not null, status[i] is the answer to
