@@ -1,6 +1,7 @@
 """The leak detector against an oracle that knows level and rate: delay at equal false-alarm interval, white and AR(1).
 
-Also: the interval it was asked for against the one measured, and the time of a push.
+Also: the interval it was asked for against the one measured, how often the intervals of rate and onset hold the truth,
+and the time of a push and of a result.
 """
 
 import importlib.util
@@ -30,6 +31,9 @@ ORACLE_RUNS = 20_000
 # The oracle's alarms come as exp(threshold): counted where they are frequent, and carried from there.
 ORACLE_THRESHOLD = {0.1: 8.0, 0.01: 7.0, 0.001: 5.8}
 ORACLE_ALARMS = 1_500
+LEAKS = (0.0005, 0.001, 0.002, 0.003, 0.01, 0.03, 0.1, 0.3)  # of fall, sigma per sample; read at
+AFTER = (150, 600, 6_000)  # samples after the onset, where the leak stands out by
+LEAST_Z = 4.0
 PERIOD_NS = 100_000_000
 CHUNK = 1 << 14
 WARM = 10_000  # samples of baseline before a false alarm counts
@@ -59,6 +63,11 @@ class Detector:
     def restart(self) -> None:
         lib.ull_detector_restart(self.state)
         self.samples = 0
+
+    def verdict(self) -> Any:
+        verdict = ffi.new("ull_detector_verdict *")
+        lib.ull_detector_result(self.state, verdict)
+        return verdict
 
     def run(self, values: np.ndarray) -> int | None:
         """Index of the first alarm."""
@@ -130,6 +139,64 @@ def delays(phi: float, rate: float, baseline: int, threshold: float, runs: int, 
         if alarm >= baseline:  # else a false alarm before
             found.append(alarm - baseline + 1)
     return np.array(found)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Of the 95 % intervals, read at a fixed time, alarm or not; rates in sigma per sample, times in samples."""
+
+    rate: float
+    onset: float
+    alarmed: float
+    bias: float  # of the rate, in units of the bound
+    efficiency: float  # bound over root mean square error of the rate
+
+
+def bound(phi: float, after: int) -> float:
+    """Cramer and Rao, sigma per sample: a line of unknown onset and level. A level that is known does not lower it."""
+    return math.sqrt(12.0 * (1.0 + phi) / (1.0 - phi) / after**3)
+
+
+def standing_out(phi: float, leak: float, after: int) -> float:
+    """z of a leak whose onset and level are known."""
+    return leak * math.sqrt(after**3 / 3.0 * (1.0 - phi) / (1.0 + phi))
+
+
+def coverage(phi: float, leak: float, baseline: int, runs: int, seed: int) -> dict[int, Coverage]:
+    """For each `AFTER` that tells anything; the onset is anywhere in `baseline` to twice that."""
+    detector = Detector(phi, float(lib.ull_detector_threshold(INTERVAL)))
+    read = [after for after in AFTER if standing_out(phi, leak, after) > LEAST_Z]
+    rng = np.random.default_rng(seed)
+    seen: dict[int, list[tuple[float, ...]]] = {after: [] for after in read}
+    for run in range(runs):
+        onset = int(rng.integers(baseline, 2 * baseline))
+        size = onset + read[-1] + 1
+        values = Noise(phi, seed * 1_000_003 + run).take(size) - leak * np.maximum(np.arange(size) - onset, 0)
+        detector.restart()
+        for after in read:
+            detector.run(values[detector.samples : onset + after + 1])
+            v = detector.verdict()
+            seconds = PERIOD_NS / 1e9
+            seen[after].append(
+                (
+                    v.rate_per_s * seconds - leak,
+                    v.sigma_rate_per_s * seconds,
+                    v.onset_ns / PERIOD_NS - onset,
+                    v.sigma_onset_s / seconds,
+                    v.certainty,
+                )
+            )
+    table = {}
+    for after in read:
+        error, sigma, late, sigma_late, certainty = np.array(seen[after]).T
+        table[after] = Coverage(
+            rate=float(np.mean(np.abs(error) < 1.96 * sigma)),
+            onset=float(np.mean(np.abs(late) < 1.96 * sigma_late)),
+            alarmed=float(np.mean(certainty >= 1.0)),
+            bias=float(np.mean(error) / bound(phi, after)),
+            efficiency=float(bound(phi, after) / np.sqrt(np.mean(error**2))),
+        )
+    return table
 
 
 def load_oracle(directory: str) -> tuple[Any, Any]:
@@ -223,13 +290,26 @@ def ns_per_push() -> tuple[float, float]:
     return float(np.min(taken)), float(np.min(scale))
 
 
+def us_per_result() -> float:
+    """The least of many, with a weak leak: most onsets are likely then."""
+    detector, taken = Detector(0.0, 16.0), []
+    detector.run(Noise(0.0, 1).take(200_600) - 0.001 * np.maximum(np.arange(200_600) - 200_000, 0))
+    for _ in range(200):
+        start = time.thread_time_ns()
+        for _ in range(20):
+            detector.verdict()
+        taken.append((time.thread_time_ns() - start) / 20_000)
+    return float(np.min(taken))
+
+
 def main() -> None:
-    """Three tables: false alarms, delays, cost."""
+    """Four tables: false alarms, delays, intervals of rate and onset, cost."""
     threshold = float(lib.ull_detector_threshold(INTERVAL))
     cost, recursion = ns_per_push()
     print(
         f"{cost:.0f} ns a push (goal 50); scipy's one-pole recursion on the same samples: {recursion:.1f} ns"
     )
+    print(f"{us_per_result():.0f} us a result (goal 20)")
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         halves = {
             phi: [
@@ -241,6 +321,8 @@ def main() -> None:
         oracles = {
             (phi, rate): pool.submit(oracle_delay, phi, rate, 77) for phi in PHIS for rate in sorted(RATES)
         }
+        cases = [(phi, base, leak) for phi in (0.0, 0.5) for base in (10_000, 3_000) for leak in LEAKS]
+        covered = {case: pool.submit(coverage, *case, RUNS, 100 + i) for i, case in enumerate(cases)}
         print(f"\nfalse alarms at h = {threshold:.2f}, for one in {INTERVAL:.0e} samples (goal: within 20 %)")
         matched = {}
         for phi, parts in halves.items():
@@ -266,6 +348,17 @@ def main() -> None:
                 print(
                     f"{phi:5.1f}{baseline:10d}{rate:8.3f}{best:9.1f}{found.mean():9.1f}"
                     f"{ratio:9.3f} +/-{spread:5.3f}{goal:7.2f}{'' if ratio <= goal else '  MISSED'}"
+                )
+        print("\n95 % intervals hold the truth (goal: 93 to 97 %); efficiency: bound / rms error of the rate")
+        print(f"{'phi':>5}{'baseline':>10}{'leak':>8}{'after':>7}{'z':>8}{'rate':>8}{'onset':>8}", end="")
+        print(f"{'efficiency':>12}{'bias':>7}{'alarmed':>9}")
+        for (phi, baseline, leak), table in covered.items():
+            for after, seen_at in table.result().items():
+                z = standing_out(phi, leak, after)
+                print(
+                    f"{phi:5.1f}{baseline:10d}{leak:8.4f}{after:7d}{z:8.1f}{seen_at.rate:8.1%}{seen_at.onset:8.1%}"
+                    f"{seen_at.efficiency:12.2f}{seen_at.bias:+7.2f}{seen_at.alarmed:9.0%}"
+                    f"{'' if 0.93 <= seen_at.rate <= 0.97 else '  MISSED'}"
                 )
 
 

@@ -7,10 +7,11 @@
 enum { PARTS = 4, FINE = 24, ENOUGH = 8, ZOOMS = 16, POINTS = PARTS * (ULL_DETECTOR_VIEWS - 1) };
 _Static_assert(FINE <= POINTS, "the fine grid fits");
 
-static const double MATTERS = 14.0;   /* a fit worse than the best by this has e^-7 of its likelihood: out */
+static const double MATTERS = 12.0;   /* a fit worse than the best by this has e^-6 of its likelihood: out */
 static const double ROUNDING = 1e-15; /* of z^2: in a signal that strong smaller differences are noise */
 static const double CERTAIN = 8.0;    /* z: the rate's least, 0, is out of sight */
-static const double SQRT_HALF = 0.70710678118654752440, SQRT_HALF_PI = 1.25331413731550025121;
+static const double SQRT_HALF = 0.70710678118654752440;
+static const double DENSITY_0 = 0.39894228040143267794; /* of the normal distribution at 0 */
 
 /* From one hypothesis back to the next older one: the onset may lie anywhere between. What came after the young one is
  * a line. Of the stretch only two sums are kept: of an onset d before the young one they tell by their means, b m0 and
@@ -106,7 +107,8 @@ static onset onset_at(const stretch *s, double d, double width) {
 
 /* Each z^2 compares with "no leak" at the level of its own hypothesis. Those levels are means of different length, and
  * a gross leak makes much of a small difference. So stretches are made to agree on the hypothesis that they share. */
-static int stretches_of(const ull_detector *detector, const ull_detector_view *views, int count, double now, stretch *stretches) {
+static int stretches_of(const ull_detector *detector, const ull_detector_view *views, int count, double now,
+                        stretch *stretches) {
     for (int i = 0; i < count - 1; i++) stretches[i] = between(detector, &views[i], &views[i + 1], now);
     for (int i = 1; i < count - 1; i++) {
         const stretch *younger = &stretches[i - 1];
@@ -144,7 +146,6 @@ typedef struct {
 
 static int matters(const onset *o, const reach *r) { return o->z > 0.0 && o->fit >= r->least; }
 
-
 static reach reach_of(const onset *grid, int count) {
     reach r = {.best = -INFINITY};
     double z = 0.0;
@@ -162,14 +163,16 @@ static reach reach_of(const onset *grid, int count) {
     return r;
 }
 
-/* Means and spread over the onsets of a grid, the rate positive and all rates as likely: for each onset a normal
- * distribution without its negative part. */
+/* Over the onsets of a grid: the rate is positive and any as likely before, so each onset gives a normal distribution
+ * without its negative part. Before, an onset of age n has the weight sqrt(n): then no scale is preferred, and the spread
+ * covers. The mean takes n^2, which makes it unbiased for all leaks that are found: young onsets with their huge rates
+ * would draw it up. Measured, docs/detector.md. */
 typedef struct {
     double rate, var_rate, age, var_age;
 } posterior;
 
 static posterior posterior_of(const onset *grid, const reach *r) {
-    const double unit = grid[r->last].age; /* of age: keeps the weights in range */
+    const double oldest = grid[r->last].age;
     double rate[POINTS], var[POINTS], weight[POINTS];
     double sum = 0.0, sum_rate = 0.0, sum_age = 0.0;
     for (int i = r->first; i <= r->last; i++) {
@@ -179,11 +182,11 @@ static posterior posterior_of(const onset *grid, const reach *r) {
         double beyond = 1.0, pull = 0.0; /* the normal's part above 0, and how far the rest lifts its mean */
         if (o->z < CERTAIN) {
             beyond = 0.5 * erfc(-SQRT_HALF * o->z);
-            pull = 0.5 / SQRT_HALF_PI * SQRT_HALF * exp(-0.5 * o->z * o->z) / beyond;
+            pull = DENSITY_0 * exp(-0.5 * o->z * o->z) / beyond;
         }
         rate[i] = o->sigma * (o->z + pull);
         var[i] = o->sigma * o->sigma * (1.0 - pull * (o->z + pull));
-        const double age = o->age / unit;
+        const double age = o->age / oldest;
         weight[i] = exp(0.5 * (o->fit - r->best) / r->unit) * o->sigma * o->width * beyond * sqrt(age);
         const double w = weight[i] * age * sqrt(age);
         sum += w, sum_rate += w * rate[i], sum_age += w * o->age;
@@ -202,7 +205,8 @@ static posterior posterior_of(const onset *grid, const reach *r) {
 }
 
 /* False where no hypothesis sees a fall. */
-static int weigh_onsets(const ull_detector *detector, const ull_detector_view *views, int count, double now, posterior *p) {
+static int weigh_onsets(const ull_detector *detector, const ull_detector_view *views, int count, double now,
+                        posterior *p) {
     if (count < 2) return 0;
     stretch stretches[ULL_DETECTOR_VIEWS];
     onset grid[POINTS];
@@ -272,7 +276,8 @@ void ull_detector_result(const ull_detector *detector, ull_detector_verdict *ver
     }
     verdict->rate_per_s = (p.rate + s->allowed) / s->per_interval;
     verdict->sigma_rate_per_s = sqrt(p.var_rate) / s->per_interval;
-    verdict->onset_ns = s->last_ns - (int64_t)(p.age * (double)s->settings.interval_ns);
+    const uint64_t age_ns = (uint64_t)(p.age * (double)s->settings.interval_ns); /* may be beyond int64_t */
+    verdict->onset_ns = (int64_t)((uint64_t)s->last_ns - age_ns);
     verdict->sigma_onset_s = sqrt(p.var_age) * s->per_interval;
 }
 

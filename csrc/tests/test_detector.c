@@ -1,6 +1,6 @@
 /* The detector against every hypothesis fitted from scratch in long double, and its promises at the edges. */
 #include "check.h"
-#include "ull_detector.h"
+#include "ull_onset.h"
 
 static const int64_t STEP_NS = 100000000;
 

@@ -64,28 +64,54 @@ def test_false_alarms_come_as_rarely_as_asked_for(phi):
     assert high > interval / 1.2
 
 
-@pytest.mark.parametrize(("phi", "rate", "after"), [(0.0, 0.1, 60), (0.0, 0.01, 600), (0.5, 0.01, 900)])
-def test_rate_and_onset_are_as_sure_as_they_say_and_nearly_as_can_be(phi, rate, after):
-    """Cramer-Rao for the slope of a line of unknown onset: 12 S / n^3, S the long-run variance."""
+@pytest.mark.parametrize(
+    ("phi", "rate", "after", "efficiency"),
+    [(0.0, 0.1, 60, 0.85), (0.0, 0.01, 600, 0.9), (0.0, 0.001, 600, 0.75), (0.5, 0.01, 900, 0.9)],
+)
+def test_rate_and_onset_are_as_sure_as_they_say_and_nearly_as_can_be(phi, rate, after, efficiency):
+    """Cramer-Rao for the slope of a line of unknown onset: 12 S / n^3, S the long-run variance.
+
+    Read at a fixed time, alarm or not. At 0.001 the leak is as old as 1.6 mean delays: no estimate attains the bound.
+    """
     rng = np.random.default_rng(7)
     detector = Detector(phi=phi)
     rates, dates = [], []
-    for _ in range(300):
+    for _ in range(1000):
         lib.ull_detector_restart(detector.state)
         onset = int(rng.integers(2000, 4000))
         size = onset + after + 1
         leak = rate * np.maximum(np.arange(size) - onset, 0)
         detector.run(np.arange(size) * STEP_NS, 1e5 + noise(rng, phi, size) - leak)
         verdict = detector.verdict()
-        assert verdict.certainty > 1.0
-        error = verdict.rate_per_s * 0.1 - rate
-        rates.append((error, verdict.sigma_rate_per_s * 0.1))
+        rates.append((verdict.rate_per_s * 0.1 - rate, verdict.sigma_rate_per_s * 0.1))
         dates.append((verdict.onset_ns / STEP_NS - onset, verdict.sigma_onset_s / 0.1))
     for pairs in (np.array(rates), np.array(dates)):
         covered = np.mean(np.abs(pairs[:, 0]) < 1.96 * pairs[:, 1])
-        assert 0.91 <= covered <= 0.985  # three standard errors of 300 trials
+        assert 0.925 <= covered <= 0.975  # 3.6 standard errors of 1000 trials
     least = math.sqrt(12 * (1 + phi) / (1 - phi) / after**3)
-    assert least / np.std(np.array(rates)[:, 0]) > 0.85
+    assert least / np.sqrt(np.mean(np.array(rates)[:, 0] ** 2)) > efficiency
+
+
+@pytest.mark.parametrize("allowed_per_s", [0.0, 0.02])
+def test_slopes_are_the_least_squares_lines_of_the_samples_since(allowed_per_s):
+    rng = np.random.default_rng(4)
+    time_ns = np.cumsum(rng.integers(STEP_NS // 2, 2 * STEP_NS, 6000)) + 10**18
+    values = 300.0 + rng.standard_normal(6000) - 0.01 * np.maximum(np.arange(6000) - 5500, 0)
+    detector = Detector(allowed_per_s=allowed_per_s)
+    detector.run(time_ns, values)
+    slopes = ffi.new("ull_detector_slope[]", lib.ULL_DETECTOR_VIEWS)
+    count = lib.ull_detector_slopes(detector.state, slopes, lib.ULL_DETECTOR_VIEWS)
+    assert [slopes[i].samples for i in range(count)] == sorted({slopes[i].samples for i in range(count)})
+    assert slopes[0].samples < 12
+    assert slopes[count - 1].samples == 5999
+    for i in range(count):
+        samples, span_s = slopes[i].samples, slopes[i].span_s
+        assert span_s == pytest.approx((time_ns[-1] - time_ns[-1 - samples]) / 1e9)
+        since_s = (time_ns[-samples:] - time_ns[-1]) / 1e9
+        fit, covariance = np.polyfit(since_s, values[0] - values[-samples:], 1, cov="unscaled")
+        assert slopes[i].rate_per_s == pytest.approx(fit[0], abs=1e-6)
+        assert slopes[i].sigma_per_s == pytest.approx(math.sqrt(covariance[0, 0]), rel=1e-6)
+        assert slopes[i].mean_fall == pytest.approx(np.polyval(fit, -span_s / 2), abs=1e-6)
 
 
 @settings(max_examples=50, deadline=None)
