@@ -149,7 +149,7 @@ static double group_variance(const double *before, const double *value, size_t w
 /* Four at a time: compilers make it two vectors. */
 static void take_roots(double *variance, size_t count) {
     for (size_t i = 0; i < count; i += LANES) {
-        for (size_t j = i; j < i + LANES; j++) variance[j] = sqrt(variance[j] > 0.0 ? variance[j] : 0.0);
+        for (size_t j = 0; j < LANES; j++) variance[i + j] = sqrt(variance[i + j] > 0.0 ? variance[i + j] : 0.0);
     }
 }
 

@@ -205,35 +205,34 @@ static inline double line_slope_per_s(ull_pair first, ull_pair second, double n)
     return about_mean[1] / about_mean[0] * NS_PER_S;
 }
 
-/* The samples from `oldest` on, which are finite and in the sums, have `newest` as their last. For as long as each new
- * one is finite and one leaves for it, but not beyond `renewed`: the usual case, and the fast one. Returns how many. */
-static size_t run_evenly(const int64_t *time_ns, const double *value, size_t count, uint64_t window_ns,
-                         line_sums *sums, size_t oldest, size_t newest, size_t renewed, double *slope_per_s) {
-    const int64_t origin_ns = sums->origin_ns;
-    const double reference = sums->reference;
+/* The `sums` are those of samples, up to `newest`, that are finite and evenly spaced, and so many that one leaves for
+ * each that comes. For up to `most` new ones that keep to that, the fast way: with times known, only the values need
+ * sums, and there is nothing to divide by. Returns how many. */
+static size_t run_evenly(const int64_t *time_ns, const double *value, size_t newest, size_t most, line_sums *sums,
+                         double *slope_per_s) {
+    const int64_t step_ns = time_ns[newest] - time_ns[newest - 1];
+    const double step = (double)step_ns;
     const double n = (double)sums->count;
-    ull_pair first = sums->first, second = sums->second;
-    const size_t begin = newest + 1;
-    const size_t most = renewed - oldest;
-    const size_t end = most < count - begin ? begin + most : count;
-    const size_t behind = begin - oldest;
-    size_t i = begin;
-    for (; i < end; i++) {
-        const int64_t *leaves_ns = &time_ns[i - behind];
-        if (time_ns[i] <= time_ns[i - 1] || !isfinite(value[i]) ||
-            age_ns(time_ns[i], leaves_ns[0]) <= window_ns || age_ns(time_ns[i], leaves_ns[1]) > window_ns)
-            break;
-        const double t = (double)(time_ns[i] - origin_ns);
-        const double old_t = (double)(leaves_ns[0] - origin_ns);
-        const ull_pair at = {t, value[i] - reference};
-        const ull_pair old = {old_t, value[i - behind] - reference};
-        first += at - old; /* one addition for the next sample to wait for */
-        second += at * t - old * old_t;
-        slope_per_s[i] = line_slope_per_s(first, second, n);
+    const double squares_about_mean = n * (n * n - 1.0) / 12.0 * step * step;
+    const double per_s = NS_PER_S / squares_about_mean;
+    const double reference = sums->reference;
+    const double *leaves = &value[newest + 1 - sums->count];
+    double t = (double)(time_ns[newest] - sums->origin_ns);
+    double sum_v = sums->first[1];
+    double sum_tv = sums->second[1];
+    size_t i = newest + 1;
+    for (; i <= newest + most && time_ns[i] - time_ns[i - 1] == step_ns && isfinite(value[i]); i++) {
+        t += step;
+        const double old = *leaves++ - reference;
+        const double change = value[i] - reference - old;
+        sum_v += change;
+        sum_tv += t * change + n * step * old;
+        slope_per_s[i] = (sum_tv - (t - 0.5 * (n - 1.0) * step) * sum_v) * per_s;
     }
-    sums->first = first;
-    sums->second = second;
-    return i - begin;
+    const double mean_t = t - 0.5 * (n - 1.0) * step;
+    sums->first = (ull_pair){n * mean_t, sum_v};
+    sums->second = (ull_pair){squares_about_mean + n * mean_t * mean_t, sum_tv};
+    return i - newest - 1;
 }
 
 ull_status ull_slope_run(const int64_t *time_ns, const double *value, size_t count, int64_t window_ns,
@@ -246,9 +245,11 @@ ull_status ull_slope_run(const int64_t *time_ns, const double *value, size_t cou
     size_t oldest = 0;  /* that may be in the window: it may be one that was skipped */
     size_t renewed = 0; /* the newest sample when the sums were last taken afresh */
     size_t clean = 0;   /* no sample from here on was skipped */
+    size_t even = 0;    /* from here on all intervals are the same */
     size_t i = 0;
     for (; i < count; i++) {
         if (i > 0 && time_ns[i] <= time_ns[i - 1]) break;
+        if (i > 1 && age_ns(time_ns[i], time_ns[i - 1]) != age_ns(time_ns[i - 1], time_ns[i - 2])) even = i - 1;
         if (!isfinite(value[i])) {
             slope_per_s[i] = NAN;
             skipped++;
@@ -259,18 +260,21 @@ ull_status ull_slope_run(const int64_t *time_ns, const double *value, size_t cou
             if (isfinite(value[oldest])) leave(&sums, time_ns[oldest], value[oldest]);
         }
         if (oldest > renewed || sums.count == 0) {
-            sums = (line_sums){.origin_ns = time_ns[oldest], .reference = value[i]};
+            line_sums fresh = {.origin_ns = time_ns[oldest], .reference = value[i]};
             for (size_t j = oldest; j <= i; j++) {
-                if (isfinite(value[j])) enter(&sums, time_ns[j], value[j]);
+                if (isfinite(value[j])) enter(&fresh, time_ns[j], value[j]);
             }
+            sums = fresh;
             renewed = i;
         } else {
             enter(&sums, time_ns[i], value[i]);
         }
         slope_per_s[i] =
             sums.count > 1 ? line_slope_per_s(sums.first, sums.second, (double)sums.count) : NAN;
-        if (clean <= oldest && sums.count > 1) {
-            const size_t more = run_evenly(time_ns, value, count, longest_ns, &sums, oldest, i, renewed, slope_per_s);
+        if (clean <= oldest && even <= oldest && sums.count > 1 &&
+            age_ns(time_ns[i], time_ns[i - 1]) * sums.count > longest_ns) {
+            const size_t most = renewed - oldest < count - 1 - i ? renewed - oldest : count - 1 - i;
+            const size_t more = run_evenly(time_ns, value, i, most, &sums, slope_per_s);
             oldest += more;
             i += more;
         }
