@@ -1,6 +1,7 @@
 #include "ull_moments.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "ull_pair.h"
 
@@ -35,15 +36,19 @@ static void begin_block(ull_moments *moments, double reference) {
     moments->block_square = 0.0;
 }
 
+static void add(ull_moments *moments, double value) {
+    const double distance = value - moments->reference;
+    moments->block_sum += distance;
+    moments->block_square += distance * distance;
+}
+
 ull_status ull_moments_push(ull_moments *moments, double value) {
     if (!isfinite(value)) {
         moments->refused++;
         return ULL_ARGUMENT;
     }
     if (moments->count == 0 || moments->place == moments->window) begin_block(moments, value);
-    const double distance = value - moments->reference;
-    moments->block_sum += distance;
-    moments->block_square += distance * distance;
+    add(moments, value);
     moments->value[moments->place++] = value;
     if (moments->count < moments->window) moments->count++;
     return ULL_OK;
@@ -168,8 +173,11 @@ static size_t run_groups(ull_moments *moments, const double *value, size_t count
         last = &from[3 * window];
     }
     if (done > 0) {
-        moments->count = 0; /* push the last block again: no window looks past it */
-        for (size_t i = 0; i < window; i++) (void)ull_moments_push(moments, last[i]);
+        memcpy(moments->value, last, window * sizeof *last); /* of its sums, only those of the last sample are read */
+        moments->reference = last[0];
+        moments->block_sum = moments->block_square = 0.0;
+        for (size_t i = 0; i < window; i++) add(moments, last[i]);
+        moments->sum[window - 1] = moments->square[window - 1] = 0.0;
     }
     return done;
 }
@@ -183,10 +191,13 @@ ull_status ull_moments_run(ull_moments *moments, const double *value, size_t cou
         if (moments->count == window && moments->place == window && window > 1 && (mean || std))
             i += run_groups(moments, &value[i], count - i, mean ? &mean[i] : NULL, std ? &std[i] : NULL);
         for (size_t pushes = 0; pushes < window && i < count; pushes++, i++) {
-            double at[2] = {NAN, NAN};
-            if (ull_moments_push(moments, value[i]) == ULL_OK) ull_moments_result(moments, &at[0], &at[1]);
-            if (mean) mean[i] = at[0];
-            if (std) std[i] = at[1];
+            double *const mean_i = mean ? &mean[i] : NULL, *const std_i = std ? &std[i] : NULL;
+            if (ull_moments_push(moments, value[i]) == ULL_OK) {
+                ull_moments_result(moments, mean_i, std_i);
+            } else {
+                if (mean_i) *mean_i = NAN;
+                if (std_i) *std_i = NAN;
+            }
         }
     }
     return moments->refused == refused ? ULL_OK : ULL_ARGUMENT;
