@@ -244,7 +244,6 @@ ull_status ull_slope_run(const int64_t *time_ns, const double *value, size_t cou
     line_sums sums = {0};
     size_t oldest = 0;  /* that may be in the window: it may be one that was skipped */
     size_t renewed = 0; /* the newest sample when the sums were last taken afresh */
-    size_t clean = 0;   /* no sample from here on was skipped */
     size_t even = 0;    /* from here on all intervals are the same */
     size_t i = 0;
     for (; i < count; i++) {
@@ -253,7 +252,6 @@ ull_status ull_slope_run(const int64_t *time_ns, const double *value, size_t cou
         if (!isfinite(value[i])) {
             slope_per_s[i] = NAN;
             skipped++;
-            clean = i + 1;
             continue;
         }
         for (; age_ns(time_ns[i], time_ns[oldest]) > longest_ns; oldest++) {
@@ -271,7 +269,8 @@ ull_status ull_slope_run(const int64_t *time_ns, const double *value, size_t cou
         }
         slope_per_s[i] =
             sums.count > 1 ? line_slope_per_s(sums.first, sums.second, (double)sums.count) : NAN;
-        if (clean <= oldest && even <= oldest && sums.count > 1 &&
+        /* So many, so long after each other, fill more than the window: none of it was skipped, and one leaves next. */
+        if (even <= oldest && sums.count > 1 &&
             age_ns(time_ns[i], time_ns[i - 1]) * sums.count > longest_ns) {
             const size_t most = renewed - oldest < count - 1 - i ? renewed - oldest : count - 1 - i;
             const size_t more = run_evenly(time_ns, value, i, most, &sums, slope_per_s);
