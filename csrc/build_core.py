@@ -9,7 +9,10 @@ SOURCE = Path(__file__).parent
 MODULES = (  # in dependency order; `<module>.h` and, where there is one, `<module>.c`
     "ull_status",
     "ull_table",
+    "ull_network",
+    "ull_median",
     "ull_hampel",
+    "ull_moments",
     "ull_slope",
     "ull_noise",
     "ull_detector",
@@ -38,7 +41,7 @@ ffibuilder.set_source(
     "fsw._core",
     "\n".join(f'#include "{module}.h"' for module in MODULES),
     sources=[f"csrc/{module}.c" for module in MODULES if (SOURCE / f"{module}.c").exists()],
-    depends=[f"csrc/{module}.h" for module in MODULES],
+    depends=[f"csrc/{header.name}" for header in SOURCE.glob("*.h")],
     include_dirs=["csrc"],
-    extra_compile_args=["-std=c11", "-O2"],
+    extra_compile_args=["-std=c11", "-O2", "-fno-math-errno"],  # nobody reads errno; roots in pairs
 )

@@ -3,38 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "ull_network.h"
+
 static const double SIGMA_PER_MAD = 1.482602218505602; /* 1 / (75th percentile of the normal distribution) */
 static const size_t JUDGED_FROM = 3;                   /* two samples are equally far from their median */
-
-/* How many of the ascending `sorted[count]` are less than `value`. Halving without branches: noise cannot be
- * predicted. */
-static size_t rank_of(const double *sorted, size_t count, double value) {
-    const double *base = sorted;
-    while (count > 1) {
-        const size_t half = count / 2;
-        base += base[half - 1] < value ? half : 0;
-        count -= half;
-    }
-    return (size_t)(base - sorted) + (count == 1 && *base < value ? 1 : 0);
-}
-
-static void replace(double *sorted, size_t count, double old, double value) {
-    const size_t from = rank_of(sorted, count, old);
-    size_t to = rank_of(sorted, count, value);
-    if (to > from) {
-        to--; /* the old one no longer counts */
-        memmove(&sorted[from], &sorted[from + 1], (to - from) * sizeof *sorted);
-    } else {
-        memmove(&sorted[to + 1], &sorted[to], (from - to) * sizeof *sorted);
-    }
-    sorted[to] = value;
-}
-
-static void insert(double *sorted, size_t count, double value) {
-    const size_t to = rank_of(sorted, count, value);
-    memmove(&sorted[to + 1], &sorted[to], (count - to) * sizeof *sorted);
-    sorted[to] = value;
-}
 
 /* The k-th smallest distance from `centre` (k from 1): the k nearest are neighbours in `sorted`, so it is the
  * least reach of any k neighbours; their lower reach falls and their upper reach grows with the place, and
@@ -55,11 +27,6 @@ static double nearest(const double *sorted, size_t count, double centre, size_t 
     return fmin(upper, lower);
 }
 
-static double middle(const double *sorted, size_t count) {
-    const size_t half = count / 2;
-    return count % 2 == 1 ? sorted[half] : 0.5 * (sorted[half - 1] + sorted[half]);
-}
-
 static double middle_distance(const double *sorted, size_t count, double centre) {
     const size_t half = count / 2;
     if (count % 2 == 1) return nearest(sorted, count, centre, half + 1);
@@ -72,36 +39,30 @@ ull_status ull_hampel_init(ull_hampel *hampel, double *memory, size_t window, do
         !(scale_min > 0.0 && isfinite(scale_min))) {
         return ULL_ARGUMENT;
     }
-    *hampel = (ull_hampel){
-        .ring = memory, .sorted = memory + window, .window = window, .k = k, .scale_min = scale_min};
-    return ULL_OK;
+    *hampel = (ull_hampel){.k = k, .scale_min = scale_min};
+    return ull_median_init(&hampel->median, memory, window);
 }
 
 void ull_hampel_clear(ull_hampel *hampel) {
-    hampel->count = 0;
-    hampel->oldest = 0;
+    ull_median_clear(&hampel->median);
     hampel->flagged = 0;
 }
 
-ull_status ull_hampel_push(ull_hampel *hampel, double value, ull_hampel_verdict *verdict) {
-    if (!isfinite(value)) return ULL_ARGUMENT;
-    double *sorted = hampel->sorted;
-    if (hampel->count < hampel->window) {
-        insert(sorted, hampel->count, value);
-        hampel->ring[hampel->count++] = value;
-    } else {
-        replace(sorted, hampel->count, hampel->ring[hampel->oldest], value);
-        hampel->ring[hampel->oldest] = value;
-        hampel->oldest = hampel->oldest + 1 < hampel->window ? hampel->oldest + 1 : 0;
-    }
-    const double median = middle(sorted, hampel->count);
-    const double scale =
-        fmax(SIGMA_PER_MAD * middle_distance(sorted, hampel->count, median), hampel->scale_min);
-    const int outlier = hampel->count >= JUDGED_FROM && fabs(value - median) > hampel->k * scale;
+static ull_hampel_verdict judge(ull_hampel *hampel, double value, double median, double mad) {
+    const double shown = SIGMA_PER_MAD * mad;
+    const double scale = shown > hampel->scale_min ? shown : hampel->scale_min;
+    const int outlier = hampel->median.count >= JUDGED_FROM && fabs(value - median) > hampel->k * scale;
     const int flagged = outlier && hampel->flagged < ULL_HAMPEL_RUN;
     hampel->flagged = !outlier ? 0 : hampel->flagged + (flagged ? 1 : 0);
-    *verdict = (ull_hampel_verdict){
+    return (ull_hampel_verdict){
         .value = flagged ? median : value, .median = median, .scale = scale, .flagged = flagged ? 1 : 0};
+}
+
+ull_status ull_hampel_push(ull_hampel *hampel, double value, ull_hampel_verdict *verdict) {
+    if (ull_median_push(&hampel->median, value) != ULL_OK) return ULL_ARGUMENT;
+    const double median = ull_median_result(&hampel->median);
+    const double mad = middle_distance(hampel->median.sorted, hampel->median.count, median);
+    *verdict = judge(hampel, value, median, mad);
     return ULL_OK;
 }
 
@@ -117,19 +78,48 @@ ull_status ull_hampel_push_many(ull_hampel *bank, size_t hampels, const uint32_t
     return first;
 }
 
+/* Short windows, all of a block at once. The window is full. */
+static void run_network(ull_hampel *hampel, const double *value, size_t count, double *cleaned,
+                        uint8_t *flagged) {
+    const size_t window = hampel->median.window;
+    double sample[ULL_NETWORK_WINDOW_MAX + ULL_NETWORK_BLOCK];
+    double median[ULL_NETWORK_BLOCK], mad[ULL_NETWORK_BLOCK];
+    ull_median_samples(&hampel->median, sample);
+    size_t seen;
+    for (size_t i = 0; i < count; i += seen) {
+        const size_t taken = ull_network_take(&value[i], count - i, &sample[window], &seen);
+        ull_network_median_mad(&sample[1], window, median, mad);
+        hampel->median.refused += seen - taken;
+        size_t next = 0;
+        for (size_t j = i; j < i + seen; j++) {
+            ull_hampel_verdict verdict = {.value = value[j]};
+            if (isfinite(value[j])) {
+                verdict = judge(hampel, value[j], median[next], mad[next]);
+                next++;
+            }
+            if (cleaned) cleaned[j] = verdict.value;
+            if (flagged) flagged[j] = verdict.flagged;
+        }
+        memmove(sample, &sample[taken], window * sizeof *sample);
+    }
+    ull_median_load(&hampel->median, sample, window);
+}
+
 ull_status ull_hampel_run(ull_hampel *hampel, const double *value, size_t count, double *cleaned,
                           uint8_t *flagged) {
-    ull_status first = ULL_OK;
+    const uint64_t refused = hampel->median.refused;
     for (size_t i = 0; i < count; i++) {
-        ull_hampel_verdict verdict;
-        const ull_status answer = ull_hampel_push(hampel, value[i], &verdict);
-        if (answer != ULL_OK) {
-            verdict.value = value[i];
-            verdict.flagged = 0;
-            first = answer;
+        if (hampel->median.count == hampel->median.window &&
+            hampel->median.window <= ULL_NETWORK_WINDOW_MAX) {
+            run_network(hampel, &value[i], count - i, cleaned ? &cleaned[i] : NULL,
+                        flagged ? &flagged[i] : NULL);
+            break;
         }
+        ull_hampel_verdict verdict;
+        if (ull_hampel_push(hampel, value[i], &verdict) != ULL_OK)
+            verdict = (ull_hampel_verdict){.value = value[i]};
         if (cleaned) cleaned[i] = verdict.value;
         if (flagged) flagged[i] = verdict.flagged;
     }
-    return first;
+    return hampel->median.refused == refused ? ULL_OK : ULL_ARGUMENT;
 }

@@ -2,7 +2,10 @@
  * deviation (MAD) are exact.
  *
  * Memory   The caller owns the struct and 2 * window doubles; nothing is allocated.
- * Cost     O(log window) comparisons, one memmove of at most `window` doubles; the MAD is a bisection.
+ * Cost     push: O(log window) comparisons, one memmove of at most `window` doubles; the MAD is a bisection. run:
+ *          windows up to 15 by sorting networks (ull_network.h), many times faster; others as pushes.
+ * NaN      What is not finite is skipped and counted in `median.refused`: the window stays what it was.
+ * Drift    None: nothing is summed.
  * Threads  None inside; one filter is used by one thread at a time.
  */
 #ifndef ULL_HAMPEL_H
@@ -11,19 +14,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ull_median.h"
 #include "ull_status.h"
 
 #define ULL_HAMPEL_WINDOW_MIN 3
 #define ULL_HAMPEL_WINDOW_MAX 1025
 #define ULL_HAMPEL_RUN 3 /* so many flagged in a row, and the next ones pass: a gross leak is not a spike */
 
-/* Private: use the functions. */
+/* Private but for `median.refused`: use the functions. */
 typedef struct {
-    double *ring;   /* the window in order of arrival */
-    double *sorted; /* the same, ascending */
-    size_t window;
-    size_t count;
-    size_t oldest;
+    ull_median median;
     size_t flagged; /* in a row, up to now */
     double k;
     double scale_min;
@@ -59,8 +59,8 @@ ull_status ull_hampel_push_many(ull_hampel *bank, size_t hampels, const uint32_t
                                 size_t count, ull_hampel_verdict *verdict, uint8_t *status);
 
 /* Batch replay of one channel: cleaned[i] and flagged[i] as `count` pushes would give them (either may be
- * null). A value that is not finite comes out as it is, unflagged, and is not taken; returns ULL_ARGUMENT if
- * there was one. */
+ * null); pushes may go before and after. A value that is not finite comes out as it is, unflagged, and is not
+ * taken; returns ULL_ARGUMENT if there was one. The arrays do not overlap. */
 ull_status ull_hampel_run(ull_hampel *hampel, const double *value, size_t count, double *cleaned,
                           uint8_t *flagged);
 

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "ull_pair.h"
+
 static const double S_PER_NS = 1e-9;
 static const double NS_PER_S = 1e9;
 static const double PHI_MAX = 0.95;
@@ -174,61 +176,110 @@ void ull_slope_result_many(const ull_slope *bank, size_t slopes, ull_slope_fit *
     for (size_t i = 0; i < slopes; i++) ull_slope_result(&bank[i], &fit[i]);
 }
 
-/* Sums against `origin_ns` and `reference`, times in ns. */
+/* Sums against an origin and a reference: {t, v} and {t t, t v}, t in ns. */
 typedef struct {
+    ull_pair first, second;
+    size_t count;
     int64_t origin_ns;
     double reference;
-    double t, v, tt, tv;
 } line_sums;
 
-static line_sums line_sum(const int64_t *time_ns, const double *value, size_t from, size_t to) {
-    line_sums sums = {.origin_ns = time_ns[from], .reference = value[from]};
-    for (size_t i = from; i < to; i++) {
-        const double t = (double)(time_ns[i] - sums.origin_ns);
-        const double v = value[i] - sums.reference;
-        sums.t += t;
-        sums.v += v;
-        sums.tt += t * t;
-        sums.tv += t * v;
+static inline void enter(line_sums *sums, int64_t time_ns, double value) {
+    const double t = (double)(time_ns - sums->origin_ns);
+    const ull_pair at = {t, value - sums->reference};
+    sums->first += at;
+    sums->second += at * t;
+    sums->count++;
+}
+
+static inline void leave(line_sums *sums, int64_t time_ns, double value) {
+    const double t = (double)(time_ns - sums->origin_ns);
+    const ull_pair at = {t, value - sums->reference};
+    sums->first -= at;
+    sums->second -= at * t;
+    sums->count--;
+}
+
+static inline double line_slope_per_s(ull_pair first, ull_pair second, double n) {
+    const ull_pair about_mean = second * n - first * first[0];
+    return about_mean[1] / about_mean[0] * NS_PER_S;
+}
+
+/* The `sums` are those of samples, up to `newest`, that are finite and evenly spaced, and so many that one leaves for
+ * each that comes. For up to `most` new ones that keep to that, the fast way: with times known, only the values need
+ * sums, and there is nothing to divide by. Returns how many. */
+static size_t run_evenly(const int64_t *time_ns, const double *value, size_t newest, size_t most, line_sums *sums,
+                         double *slope_per_s) {
+    const int64_t step_ns = time_ns[newest] - time_ns[newest - 1];
+    const double step = (double)step_ns;
+    const double n = (double)sums->count;
+    const double squares_about_mean = n * (n * n - 1.0) / 12.0 * step * step;
+    const double per_s = NS_PER_S / squares_about_mean;
+    const double reference = sums->reference;
+    const double *leaves = &value[newest + 1 - sums->count];
+    double t = (double)(time_ns[newest] - sums->origin_ns);
+    double sum_v = sums->first[1];
+    double sum_tv = sums->second[1];
+    size_t i = newest + 1;
+    for (; i <= newest + most && time_ns[i] - time_ns[i - 1] == step_ns && isfinite(value[i]); i++) {
+        t += step;
+        const double old = *leaves++ - reference;
+        const double change = value[i] - reference - old;
+        sum_v += change;
+        sum_tv += t * change + n * step * old;
+        slope_per_s[i] = (sum_tv - (t - 0.5 * (n - 1.0) * step) * sum_v) * per_s;
     }
-    return sums;
+    const double mean_t = t - 0.5 * (n - 1.0) * step;
+    sums->first = (ull_pair){n * mean_t, sum_v};
+    sums->second = (ull_pair){squares_about_mean + n * mean_t * mean_t, sum_tv};
+    return i - newest - 1;
 }
 
 ull_status ull_slope_run(const int64_t *time_ns, const double *value, size_t count, int64_t window_ns,
-                         double *slope_per_s) {
+                         double *slope_per_s, uint64_t *refused) {
     if (!time_ns || !value || !slope_per_s || window_ns < 1 || window_ns > ULL_SLOPE_WINDOW_MAX_NS)
         return ULL_ARGUMENT;
-    if (count == 0) return ULL_OK;
-    line_sums sums = line_sum(time_ns, value, 0, 1);
-    size_t oldest = 0;
+    const uint64_t longest_ns = (uint64_t)window_ns;
+    uint64_t skipped = 0;
+    line_sums sums = {0};
+    size_t oldest = 0;  /* that may be in the window: it may be one that was skipped */
     size_t renewed = 0; /* the newest sample when the sums were last taken afresh */
-    slope_per_s[0] = NAN;
-    for (size_t i = 1; i < count; i++) {
-        const int64_t now_ns = time_ns[i];
-        if (now_ns <= time_ns[i - 1]) return ULL_ORDER;
-        for (; age_ns(now_ns, time_ns[oldest]) > (uint64_t)window_ns; oldest++) {
-            const double t = (double)(time_ns[oldest] - sums.origin_ns);
-            const double v = value[oldest] - sums.reference;
-            sums.t -= t;
-            sums.v -= v;
-            sums.tt -= t * t;
-            sums.tv -= t * v;
+    size_t even = 0;    /* from here on all intervals are the same */
+    size_t i = 0;
+    for (; i < count; i++) {
+        if (i > 0 && time_ns[i] <= time_ns[i - 1]) break;
+        if (i > 1 && age_ns(time_ns[i], time_ns[i - 1]) != age_ns(time_ns[i - 1], time_ns[i - 2])) even = i - 1;
+        if (!isfinite(value[i])) {
+            slope_per_s[i] = NAN;
+            skipped++;
+            continue;
         }
-        if (oldest > renewed) {
-            if (!isfinite(sums.v)) return ULL_ARGUMENT; /* one such value, and they stay so */
-            sums = line_sum(time_ns, value, oldest, i + 1);
+        for (; age_ns(time_ns[i], time_ns[oldest]) > longest_ns; oldest++) {
+            if (isfinite(value[oldest])) leave(&sums, time_ns[oldest], value[oldest]);
+        }
+        if (oldest > renewed || sums.count == 0) {
+            line_sums fresh = {.origin_ns = time_ns[oldest], .reference = value[i]};
+            for (size_t j = oldest; j <= i; j++) {
+                if (isfinite(value[j])) enter(&fresh, time_ns[j], value[j]);
+            }
+            sums = fresh;
             renewed = i;
         } else {
-            const double t = (double)(now_ns - sums.origin_ns);
-            const double v = value[i] - sums.reference;
-            sums.t += t;
-            sums.v += v;
-            sums.tt += t * t;
-            sums.tv += t * v;
+            enter(&sums, time_ns[i], value[i]);
         }
-        const double n = (double)(int64_t)(i - oldest + 1);
-        const double per_ns = (n * sums.tv - sums.t * sums.v) / (n * sums.tt - sums.t * sums.t);
-        slope_per_s[i] = i > oldest ? per_ns * NS_PER_S : NAN;
+        slope_per_s[i] =
+            sums.count > 1 ? line_slope_per_s(sums.first, sums.second, (double)sums.count) : NAN;
+        /* So many, so long after each other, fill more than the window: none of it was skipped, and one leaves next. */
+        if (even <= oldest && sums.count > 1 &&
+            age_ns(time_ns[i], time_ns[i - 1]) * sums.count > longest_ns) {
+            const size_t most = renewed - oldest < count - 1 - i ? renewed - oldest : count - 1 - i;
+            const size_t more = run_evenly(time_ns, value, i, most, &sums, slope_per_s);
+            oldest += more;
+            i += more;
+        }
     }
-    return isfinite(sums.v) ? ULL_OK : ULL_ARGUMENT;
+    const int ordered = i == count;
+    for (; i < count; i++) slope_per_s[i] = NAN;
+    if (refused) *refused += skipped;
+    return !ordered ? ULL_ORDER : skipped > 0 ? ULL_ARGUMENT : ULL_OK;
 }

@@ -2,6 +2,7 @@
  *
  * Memory   The caller owns the struct and the ring of samples (capacity * 16 bytes); nothing is allocated.
  * Cost     push: O(1) amortised, each sample enters once and leaves once. result: O(1). No spikes: see Drift.
+ * NaN      What is not finite is skipped, and the answer says so: the window stays what it was.
  * Drift    Sums are taken against a reference time and value. A second set, begun afresh once per window and
  *          never subtracted from, replaces the first as soon as it covers the window: the error after 1e9
  *          pushes is that after 1e4.
@@ -88,10 +89,12 @@ ull_status ull_slope_push_many(ull_slope *bank, size_t slopes, const uint32_t *i
 void ull_slope_clear_many(ull_slope *bank, size_t slopes);
 void ull_slope_result_many(const ull_slope *bank, size_t slopes, ull_slope_fit *fit);
 
-/* Batch replay, slope only: slope_per_s[i] of the samples at most `window_ns` older than sample i, NaN where
- * there is but one. O(count). ULL_ORDER: the times do not advance; ULL_ARGUMENT: null, a bad window, a value
- * that is not finite. After either the output is unspecified. */
+/* Batch replay, slope only: slope_per_s[i] of the finite samples at most `window_ns` older than sample i; NaN where
+ * there is but one, and where sample i is not finite: it is skipped, and `refused`, which may be null, raised by one. As
+ * pushes within rounding: 1e-12 of what the values of three windows span. O(count); sums are taken afresh once a
+ * window. ULL_ORDER: from the first time on that does not advance the output is NaN; ULL_ARGUMENT: null or a bad
+ * window, and nothing was done, or a sample was skipped. */
 ull_status ull_slope_run(const int64_t *time_ns, const double *value, size_t count, int64_t window_ns,
-                         double *slope_per_s);
+                         double *slope_per_s, uint64_t *refused);
 
 #endif

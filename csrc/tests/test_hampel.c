@@ -96,6 +96,33 @@ static void batches_are_single_pushes(void) {
     }
 }
 
+/* Short windows go by another way than pushes: both must find the same, also in pieces. */
+static void runs_are_single_pushes(size_t window, double coarseness) {
+    enum { COUNT = 3000 };
+    static double input[COUNT], cleaned[COUNT], memory[2][202];
+    static uint8_t flagged[COUNT];
+    ull_hampel run, alone;
+    ull_hampel_verdict verdict;
+    unsigned long long seed = window;
+    for (size_t i = 0; i < COUNT; i++) {
+        input[i] = floor(normal(&seed) / coarseness) * coarseness + (i % 17 == 0 || i % 300 < 5 ? 20.0 : 0.0);
+        if (i > 1000 && i % 29 == 0) input[i] = NAN;
+    }
+    CHECK(ull_hampel_init(&run, memory[0], window, 2.0, 0.3) == ULL_OK);
+    CHECK(ull_hampel_init(&alone, memory[1], window, 2.0, 0.3) == ULL_OK);
+    for (size_t i = 0; i < COUNT; i += 500)
+        CHECK(ull_hampel_run(&run, &input[i], 500, &cleaned[i], &flagged[i]) ==
+              (i < 1000 ? ULL_OK : ULL_ARGUMENT));
+    for (size_t i = 0; i < COUNT; i++) {
+        if (ull_hampel_push(&alone, input[i], &verdict) == ULL_OK) {
+            CHECK(verdict.value == cleaned[i] && verdict.flagged == flagged[i]);
+        } else {
+            CHECK(isnan(cleaned[i]) && !flagged[i]);
+        }
+    }
+    CHECK(run.median.refused == alone.median.refused && run.median.refused > 0);
+}
+
 static void settings_out_of_bounds_are_refused(void) {
     double memory[2 * ULL_HAMPEL_WINDOW_MAX];
     ull_hampel hampel;
@@ -118,6 +145,10 @@ int main(void) {
     equal_values_do_not_make_the_next_step_an_outlier();
     what_is_not_finite_never_enters();
     batches_are_single_pushes();
+    for (size_t window = 3; window <= 17; window += 2) {
+        runs_are_single_pushes(window, 1e-9);
+        runs_are_single_pushes(window, 1.0);
+    }
     settings_out_of_bounds_are_refused();
     return 0;
 }

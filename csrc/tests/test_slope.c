@@ -70,7 +70,7 @@ static void every_fit_is_that_of_the_window(double ramp_per_s, size_t capacity) 
         CHECK_NEAR(fit.sigma_value, truth.sigma_value, 1e-4 * truth.sigma_value);
     }
     if (capacity < COUNT) return;
-    CHECK(ull_slope_run(time_ns, value, COUNT, window_ns, run) == ULL_OK);
+    CHECK(ull_slope_run(time_ns, value, COUNT, window_ns, run, NULL) == ULL_OK);
     CHECK(isnan(run[0]));
     ull_slope_clear(&slope);
     for (size_t i = 0; i < COUNT; i++) {
@@ -165,6 +165,31 @@ static void a_bank_takes_each_sample_to_its_slope(void) {
     CHECK(all[0].count == 0 && all[1].count == 0);
 }
 
+static void a_run_skips_and_counts_what_is_not_finite(void) {
+    enum { COUNT = 3000 };
+    static int64_t time_ns[COUNT];
+    static double value[COUNT], run[COUNT];
+    static ull_slope_sample ring[COUNT];
+    unsigned long long seed = 5;
+    uint64_t refused = 1, expected = 1;
+    ull_slope slope;
+    CHECK(ull_slope_init(&slope, ring, COUNT, 3000 * MS, 0.0) == ULL_OK);
+    for (size_t i = 0; i < COUNT; i++) {
+        time_ns[i] = (int64_t)i * 100 * MS;
+        value[i] = 1e5 + normal(&seed);
+        if (i < 3 || i % 101 == 0 || (i > 1000 && i < 1100) || i > 2900) value[i] = i % 2 ? NAN : INFINITY;
+        expected += isfinite(value[i]) ? 0 : 1;
+    }
+    CHECK(ull_slope_run(time_ns, value, COUNT, 3000 * MS, run, &refused) == ULL_ARGUMENT);
+    CHECK(refused == expected);
+    for (size_t i = 0; i < COUNT; i++) {
+        ull_slope_fit fit = {.slope_per_s = NAN};
+        if (ull_slope_push(&slope, time_ns[i], value[i]) == ULL_OK) ull_slope_result(&slope, &fit);
+        CHECK(isnan(run[i]) == isnan(fit.slope_per_s));
+        if (!isnan(run[i])) CHECK_NEAR(run[i], fit.slope_per_s, 1e-10);
+    }
+}
+
 static void settings_and_runs_out_of_bounds_are_refused(void) {
     ull_slope_sample ring[2];
     ull_slope slope;
@@ -174,12 +199,12 @@ static void settings_and_runs_out_of_bounds_are_refused(void) {
     CHECK(ull_slope_init(&slope, ring, 2, ULL_SLOPE_WINDOW_MAX_NS + 1, 0.0) == ULL_ARGUMENT);
     CHECK(ull_slope_init(&slope, ring, 2, MS, NAN) == ULL_ARGUMENT);
     CHECK(ull_slope_init(&slope, NULL, 2, MS, 0.0) == ULL_ARGUMENT);
-    CHECK(ull_slope_run((const int64_t[]){1, 1}, (const double[]){0, 0}, 2, MS, out) == ULL_ORDER);
-    CHECK(ull_slope_run((const int64_t[]){1, 2}, (const double[]){0, NAN}, 2, MS, out) == ULL_ARGUMENT);
-    CHECK(ull_slope_run((const int64_t[]){INT64_MIN, INT64_MAX}, (const double[]){0, 1}, 2, MS, out) ==
+    CHECK(ull_slope_run((const int64_t[]){1, 1}, (const double[]){0, 0}, 2, MS, out, NULL) == ULL_ORDER);
+    CHECK(ull_slope_run((const int64_t[]){1, 2}, (const double[]){0, NAN}, 2, MS, out, NULL) == ULL_ARGUMENT);
+    CHECK(ull_slope_run((const int64_t[]){INT64_MIN, INT64_MAX}, (const double[]){0, 1}, 2, MS, out, NULL) ==
           ULL_OK);
     CHECK(isnan(out[0]) && isnan(out[1]));
-    CHECK(ull_slope_run((const int64_t[]){1, 3 * MS}, (const double[]){NAN, 1}, 2, MS, out) == ULL_ARGUMENT);
+    CHECK(ull_slope_run((const int64_t[]){1, 3 * MS}, (const double[]){NAN, 1}, 2, MS, out, NULL) == ULL_ARGUMENT);
 }
 
 int main(int argc, char **argv) {
@@ -191,6 +216,7 @@ int main(int argc, char **argv) {
     what_cannot_be_known_is_nan();
     time_must_advance_and_a_gap_empties_the_window();
     a_bank_takes_each_sample_to_its_slope();
+    a_run_skips_and_counts_what_is_not_finite();
     settings_and_runs_out_of_bounds_are_refused();
     return 0;
 }

@@ -100,6 +100,7 @@ def test_a_run_is_polyfit_of_each_trailing_window(window):
         time_ns.size,
         window_ns,
         ffi.from_buffer("double[]", slopes),
+        ffi.NULL,
     )
     assert status == lib.ULL_OK
     assert np.isnan(slopes[0])
