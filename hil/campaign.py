@@ -5,6 +5,7 @@ a cluster. What the runs tell of the monitor is the business of `hil.card`.
 import contextlib
 import functools
 import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -251,6 +252,9 @@ def cluster(address: str) -> Iterator[Crew]:
     """
     from distributed import Client  # noqa: PLC0415  (an extra, and slow)
 
+    logging.getLogger("distributed").setLevel(
+        logging.CRITICAL
+    )  # a lost scheduler is said here, without tracebacks
     try:
         client = Client(address, timeout=CONNECT_LIMIT)
     except (OSError, ValueError) as error:

@@ -160,11 +160,12 @@ def delay(found: Bounded) -> str:
 
 
 def alarms(row: Row) -> str:
-    """ "0 in 3.2 h, < 0.94 per h"."""
+    """ "0 in 3.2 h, < 0.94 per h": the upper bound alone."""
     if not row.quiet_s:
         return "-"
     most = row.false_alarms_per_s.high * 3600
-    return f"{row.false_alarms} in {number(row.quiet_s, 's')}, < {most:.2g} per h"
+    step = 10.0 ** (math.floor(math.log10(most)) - 1)  # two digits, that claim no more than was proved
+    return f"{row.false_alarms} in {number(row.quiet_s, 's')}, < {math.ceil(most / step) * step:.6g} per h"
 
 
 def _seconds(value: float) -> str:

@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import re
+import reprlib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -109,9 +110,9 @@ def _values(key: str, piece: str) -> list[Any]:
         return _stepped(key, steps[1], *(part.strip() for part in steps.groups()[1:]))
     try:
         read = tomllib.loads(f"value = {piece}")
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         if piece[0] in "\"'[{":
-            raise ValueError(f"{key}: {piece} is no TOML value: {error}") from error
+            raise ValueError(f"{key}: {reprlib.repr(piece)} is no TOML value: {error}") from error
         return [piece]
     plain = read.keys() == {"value"} and isinstance(read["value"], str | int | float | list | dict)
     return [read["value"] if plain else piece]  # a date is text to every key there is

@@ -189,7 +189,7 @@ class _Sweep:
         first = self._points[0]
         count = f"{len(self._points)} combination{'s' if len(self._points) > 1 else ''} x {len(self._seeds)} seeds"
         self._errors.print(f"{first.name}: {count} = {self._asked} runs on {words}, virtual time")
-        for name in first.unknown:
+        for name in sorted({name for point in self._points for name in point.unknown}):
             self._errors.print(f"  vessel {name} is not measured: no plant has its name")
 
     @contextlib.contextmanager
