@@ -5,6 +5,7 @@ Each bound holds by itself with the confidence asked for (0.95: it is wrong in o
 
 import bisect
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -59,11 +60,9 @@ def quantile(values: Sequence[float], share: float, confidence: float) -> Bounde
 
 def mean(values: Sequence[float]) -> tuple[float, float]:
     """The mean and its standard error; NaN where there are too few values for it."""
-    count = len(values)
-    middle = math.fsum(values) / count if count else math.nan
-    if count < 2:
-        return middle, math.nan
-    return middle, math.sqrt(math.fsum((value - middle) ** 2 for value in values) / (count - 1) / count)
+    if len(values) < 2:
+        return (values[0] if values else math.nan), math.nan
+    return statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
 
 
 def _at_least(hits: int, trials: int, p: float) -> float:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -66,10 +66,10 @@ class Point:
     unknown: tuple[str, ...]  # vessels of the board that no plant is named after
 
     @contextlib.contextmanager
-    def case(self) -> Iterator[scenario.Case]:
+    def case(self, seed: int = 1) -> Iterator[scenario.Case]:
         """The scenario, with its board in a folder for as long as the block lasts."""
         with _folder(self.files) as folder:
-            yield scenario.resolve(json.loads(self.tables), folder / f"{self.name}.toml")
+            yield scenario.resolve(json.loads(self.tables) | {"seed": seed}, folder / f"{self.name}.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +159,8 @@ def trial(point: Point, seed: int) -> Outcome:
         raise SystemExit
     began_s = time.monotonic()
     try:
-        with point.case() as case:
-            seeded = replace(case, scenario=case.scenario.model_copy(update={"seed": seed}))
-            run = bench.Bench(seeded, _background(point)).run(real=False)
+        with point.case(seed) as case:
+            run = bench.Bench(case, _background(point)).run(real=False)
             verdicts = expect.judge(run, case.expectations)
         return Outcome(
             point.index,

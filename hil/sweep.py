@@ -166,12 +166,13 @@ class _Sweep:
     def run(self, crew: contextlib.AbstractContextManager[Crew]) -> NoReturn:
         """All runs, or as many as come before a signal; then what they tell."""
         began_s = time.monotonic()
-        ended, code = "", 0
+        ended, code, begun = "", 0, False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stop)
         try:
             with crew as (executor, words):
                 self._announce(words)
+                begun = True
                 with self._progress() as advance:
                     for outcome in campaign.outcomes(executor, self._points, self._seeds):
                         self._done.append(outcome)
@@ -179,7 +180,7 @@ class _Sweep:
         except _Stopped as stopped:
             ended, code = f"stopped by {signal.Signals(stopped.number).name}", 128 + stopped.number
         except CampaignError as error:
-            if not self._done:
+            if not begun:
                 _refuse(f"hil: {error}")
             ended, code = str(error), FAILED
         self._tell(time.monotonic() - began_s, ended)

@@ -106,7 +106,7 @@ def test_files_and_page_are_left(swept: tuple[subprocess.CompletedProcess[str], 
     assert "detection card" in (out / "sweep.html").read_text()
 
 
-def test_on_a_cluster_the_same_seeds_give_the_same_runs(
+def test_on_a_cluster_a_seed_gives_the_same_run(
     swept: tuple[subprocess.CompletedProcess[str], Path], scenario: str
 ) -> None:
     distributed = pytest.importorskip("distributed", reason="the extra `sweep` is not installed")
@@ -114,11 +114,12 @@ def test_on_a_cluster_the_same_seeds_give_the_same_runs(
         n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
     )
     with cluster:
-        done = hil(scenario, "--seeds", "2", "--json", "--scheduler", cluster.scheduler_address)
+        done = hil(scenario, "--seeds", "1", "--json", "--scheduler", cluster.scheduler_address)
     assert done.returncode == 0, done.stderr
     assert "1 worker of tcp://" in done.stderr
-    there = sorted(lines(done.stdout)["run"], key=lambda run: run["seed"])
-    assert [run["vessels"] for run in there] == [run["vessels"] for run in runs(swept[1])[2:]]
+    (there,) = lines(done.stdout)["run"]
+    (here,) = (run for run in runs(swept[1]) if (run["values"][HOLE], run["seed"]) == ("0.3 mm", 1))
+    assert there["vessels"] == here["vessels"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -154,31 +155,3 @@ def test_a_run_that_fails_is_named_and_is_no_detection(scenario: str, tmp_path: 
     (result,) = lines(done.stdout)["result"]
     assert (result["runs"], result["failed"], result["detected"], result["quiet_s"]) == (1, 1, 0, 0)
     assert result["p_detect"]["value"] == 0
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--vary", f"{HOLE}=0.1 mm,0.1 bar"], f"with {HOLE} = 0.1 bar:"),
-        (["--vary", "plant.rig.leak.1.hole=0.1 mm"], "places 0 to 0"),
-        (["--vary", f"{HOLE}=1 mm", "--vary", f"{HOLE}=2 mm"], "varied twice"),
-        (["--seeds", "0"], "--seeds"),
-        (["--confidence", "100"], "--confidence"),
-        (["--jobs", "2", "--scheduler", "tcp://127.0.0.1:1"], "--jobs"),
-        (["--out", "/proc/nowhere"], "cannot be written to"),
-    ],
-)
-def test_what_cannot_be_swept_is_refused_before_anything_runs(
-    scenario: str, words: list[str], said: str
-) -> None:
-    done = hil(scenario, *words)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_a_scheduler_that_is_not_there_is_said_so(scenario: str) -> None:
-    pytest.importorskip("distributed", reason="the extra `sweep` is not installed")
-    done = hil(scenario, "--scheduler", "foo")
-    assert done.returncode == 2
-    assert "no scheduler at foo" in done.stderr
