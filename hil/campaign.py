@@ -211,21 +211,24 @@ def local(jobs: int) -> Iterator[Crew]:
     usable = sorted(os.sched_getaffinity(0))
     for job in range(jobs):
         cores.put(usable[job % len(usable)])
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(cores,))
-    try:
-        yield Crew(pool, f"{jobs} process{'es' if jobs > 1 else ''}")
-    except BaseException:
-        for worker in multiprocessing.active_children():
-            worker.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+    # The folders of all runs are in one, so that those of a worker that was killed go with the others.
+    with tempfile.TemporaryDirectory(prefix="hil-", ignore_cleanup_errors=True) as folder:
+        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(cores, folder))
+        try:
+            yield Crew(pool, f"{jobs} process{'es' if jobs > 1 else ''}")
+        except BaseException:
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _begin(cores: "SimpleQueue[int]") -> None:
+def _begin(cores: "SimpleQueue[int]", folder: str) -> None:
     """A worker process begins: on its core, deaf to Ctrl-C, which is for the sweep to hear, and ending with it."""
     os.sched_setaffinity(0, {cores.get()})
     os.setsid()
+    tempfile.tempdir = folder
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
