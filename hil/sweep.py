@@ -134,6 +134,10 @@ def sweep(
     )
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def _refuse(text: str) -> NoReturn:
     click.echo(text, err=True)
     sys.exit(WRONG_FILE)
@@ -188,8 +192,8 @@ class _Sweep:
 
     def _announce(self, words: str) -> None:
         first = self._points[0]
-        count = f"{len(self._points)} combination{'s' if len(self._points) > 1 else ''} x {len(self._seeds)} seeds"
-        self._errors.print(f"{first.name}: {count} = {self._asked} runs on {words}, virtual time")
+        count = f"{_count(len(self._points), 'combination')} x {_count(len(self._seeds), 'seed')}"
+        self._errors.print(f"{first.name}: {count} = {_count(self._asked, 'run')} on {words}, virtual time")
         for name in sorted({name for point in self._points for name in point.unknown}):
             self._errors.print(f"  vessel {name} is not measured: no plant has its name")
 
@@ -223,7 +227,7 @@ class _Sweep:
                 click.echo(json.dumps(card.result(row, self._dimensions)))
         elif rows:
             self._console.print(self._table(rows))
-        told = [f"{len(self._done)} of {self._asked} runs"] if ended else [f"{len(self._done)} runs"]
+        told = [f"{len(self._done)} of {self._asked} runs"] if ended else [_count(len(self._done), "run")]
         failed = sum(bool(each.error) for each in self._done)
         broken = sum(bool(each.broken) for each in self._done)
         told += [f"{failed} failed (counted as not detected)"] if failed else []
