@@ -29,22 +29,27 @@ def _nobody(_: Recording) -> None:
     """Nobody watches."""
 
 
-class Bench:
-    """A case made ready: what can be known before the run is in `background`."""
+def background(case: Case, xtce: bytes | None = None) -> Background:
+    """What can be known of a case before it runs; the same for every seed. `xtce`: of its board, if that is known."""
+    parameters = case.board.parameters
+    behind = {parameter.name: case.truth_of(parameter.name) for parameter in parameters}
+    onsets_ns = {name: truth.onset_ns(case, name) for name in case.plants}
+    return Background(
+        xtce=program.output(["xtce", case.board_argument]) if xtce is None else xtce,
+        units={parameter.name: parameter.unit for parameter in parameters},
+        truth=truth.series(case),
+        truth_names={name: variable for name, variable in behind.items() if variable is not None},
+        onsets_ns={name: onset for name, onset in onsets_ns.items() if onset is not None},
+        judged_ns=[at_ns for each in case.expectations for at_ns in each.judged_ns()],
+    )
 
-    def __init__(self, case: Case) -> None:
+
+class Bench:
+    """A case made ready; `known` is its background, where that has been worked out already."""
+
+    def __init__(self, case: Case, known: Background | None = None) -> None:
         self._case = case
-        parameters = case.board.parameters
-        behind = {parameter.name: case.truth_of(parameter.name) for parameter in parameters}
-        onsets_ns = {name: truth.onset_ns(case, name) for name in case.plants}
-        self.background = Background(
-            xtce=program.output(["xtce", case.board_argument]),
-            units={parameter.name: parameter.unit for parameter in parameters},
-            truth=truth.series(case),
-            truth_names={name: variable for name, variable in behind.items() if variable is not None},
-            onsets_ns={name: onset for name, onset in onsets_ns.items() if onset is not None},
-            judged_ns=[at_ns for each in case.expectations for at_ns in each.judged_ns()],
-        )
+        self.background = background(case) if known is None else known
 
     def run(self, *, real: bool, watch: Watch = _nobody) -> Evidence:
         """Run the case to its end; ProgramError, with the program's last output, when it dies or hangs.

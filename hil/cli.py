@@ -5,15 +5,15 @@ import signal
 import sys
 import tempfile
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
 import click
 from rich.console import Console
 
-from hil import expect, junit, scenario, summary
+from hil import expect, junit, prerequisite, scenario, summary
 from hil.rig import Rig
+from hil.sweep import sweep
 
 FAILED, WRONG_FILE = 1, 2
 LOG_LINES = 20
@@ -33,6 +33,7 @@ def main() -> None:
     hil run ms22                               one of them, in virtual time
     hil run my_leak.toml --report out          your own, with a page of plots
     hil run ms22 cabin_leak --junit hil.xml    several, for a CI system
+    hil sweep ms22 --seeds 59                  many runs: P(detect), delay, false alarms
     hil demo                                   the MS-22 leak in real time, to look at
     hil serve bench_rig_leak                   only the fakes, for a person at a rig
     """
@@ -118,6 +119,9 @@ def serve(file: str) -> None:
             realtime.run(rig, realtime.Plugs(wires, None), None, Recording(), lambda _: None)
 
 
+main.add_command(sweep)
+
+
 def _cases(files: tuple[str, ...]) -> list[scenario.Case]:
     """All of them, or exit with everything that is wrong in any."""
     cases, wrong = [], []
@@ -134,20 +138,8 @@ def _cases(files: tuple[str, ...]) -> list[scenario.Case]:
 
 
 def _check_surroundings(report: Path | None, junit_file: Path | None) -> None:
-    """Exit with what is missing or cannot be written: better now than at the end of a long run."""
     wanted = {"space_packet_parser": "bench"} | ({"bokeh": "ground"} if report else {})
-    missing = {library: extra for library, extra in wanted.items() if find_spec(library) is None}
-    if missing:
-        line = f"pip install 'ullage[{','.join(missing.values())}]'"
-        click.echo(f"hil: {' and '.join(missing)} must be installed for this: {line}", err=True)
-        sys.exit(WRONG_FILE)
-    for folder in filter(None, (report, junit_file.parent if junit_file else None)):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=folder).close()
-        except OSError as error:
-            click.echo(f"hil: {folder}: cannot be written to: {error.strerror}", err=True)
-            sys.exit(WRONG_FILE)
+    prerequisite.check(wanted, filter(None, (report, junit_file.parent if junit_file else None)))
 
 
 def _run(case: scenario.Case, report: Path | None, real: bool | None, live: bool) -> junit.Result:

@@ -23,11 +23,12 @@ from hil.series import Series
 BAND_SIGMAS = 2
 _MEASURED, _TRUE = "#1f77b4", "#d62728"
 _SEVERITY_COLOURS = {1: "#888888", 2: "#c9a400", 3: "#e07b00", 4: "#c00000"}
-_STYLE = (
+STYLE = (  # of the page's head, a table, a cell
     "font: 14px sans-serif; max-width: 75em",
     "border-collapse: collapse; margin: 0.5em 0 1em 0",
     "padding: 0.1em 1em 0.1em 0; text-align: left; border-bottom: 1px solid #ddd",
 )
+TOOLS = "pan,box_zoom,wheel_zoom,reset,save"
 
 
 def write(folder: Path, case: Case, run: Evidence, verdicts: Sequence[Verdict]) -> Path:
@@ -37,11 +38,17 @@ def write(folder: Path, case: Case, run: Evidence, verdicts: Sequence[Verdict]) 
     (folder / f"{case.name}.xtce.xml").write_bytes(run.background.xtce)
     (folder / f"{case.name}.log").write_text(run.log)
     page = folder / f"{case.name}.html"
-    parts = [Div(text=_head(case, run, verdicts)), *_figures(case, run)]
-    page.write_text(
-        file_html(column(parts, sizing_mode="stretch_width"), INLINE, title=f"Ullage: {case.name}")
-    )
+    write_page(page, case.name, _head(case, run, verdicts), _figures(case, run))
     return page
+
+
+def write_page(path: Path, title: str, head: str, figures: Sequence[figure]) -> None:
+    """A page that needs no network: `head` is HTML."""
+    parts = [Div(text=f'<div style="{STYLE[0]}">{head}</div>'), *figures]
+    path.write_text(
+        file_html(column(parts, sizing_mode="stretch_width"), INLINE, title=f"Ullage: {title}"),
+        encoding="utf-8",
+    )
 
 
 def _head(case: Case, run: Evidence, verdicts: Sequence[Verdict]) -> str:
@@ -62,21 +69,22 @@ def _head(case: Case, run: Evidence, verdicts: Sequence[Verdict]) -> str:
     speed = f"{run.speed:.0f} times real time"
     ran = f"{instant(run.end_ns)} on board {case.board.name}, seed {case.scenario.seed}, {speed}"
     return (
-        f'<div style="{_STYLE[0]}"><h2>{title}</h2><p>{_text(ran)}</p>'
-        + _table(("", "expected", "measured"), judged)
-        + _table(("at the end", ""), [(_text(a), _text(b)) for a, b in summary.lines(run)])
-        + _table(("arrived", "alarm frame", "severity", "alarm", "value"), alarms)
+        f"<h2>{title}</h2><p>{_text(ran)}</p>"
+        + table(("", "expected", "measured"), judged)
+        + table(("at the end", ""), [(_text(a), _text(b)) for a, b in summary.lines(run)])
+        + table(("arrived", "alarm frame", "severity", "alarm", "value"), alarms)
         + f"<p>Blue: as reported, with a band of {BAND_SIGMAS} sigma. Red, dashed: the truth. "
-        "Upright lines: alarms as they were raised; dotted: a hole opens; shaded: a fault lasts.</p></div>"
+        "Upright lines: alarms as they were raised; dotted: a hole opens; shaded: a fault lasts.</p>"
     )
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are HTML; nothing without rows."""
     lines = [("th", heads), *(("td", row) for row in rows)]
     if len(lines) == 1:
         return ""
-    cells = ("".join(f'<{tag} style="{_STYLE[2]}">{c}</{tag}>' for c in row) for tag, row in lines)
-    return f'<table style="{_STYLE[1]}">' + "".join(f"<tr>{line}</tr>" for line in cells) + "</table>"
+    cells = ("".join(f'<{tag} style="{STYLE[2]}">{c}</{tag}>' for c in row) for tag, row in lines)
+    return f'<table style="{STYLE[1]}">' + "".join(f"<tr>{line}</tr>" for line in cells) + "</table>"
 
 
 def _text(text: str) -> str:
@@ -107,7 +115,7 @@ def _figure(case: Case, run: Evidence, name: str, time: Scale, x_range: Range1d)
         x_range=x_range,
         x_axis_label=f"time in {time.label}",
         y_axis_label=by.label,
-        tools="pan,box_zoom,wheel_zoom,reset,save",
+        tools=TOOLS,
     )
     x, y = series.time_ns / 1e9 * time.factor, _shown(series.value, by)
     band = BAND_SIGMAS * np.nan_to_num(series.sigma) * by.factor

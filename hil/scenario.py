@@ -121,11 +121,20 @@ def find(name_or_path: str) -> Path:
 def load(name_or_path: str) -> Case:
     """The case of a file. ScenarioError with all that is wrong in it; BoardErrors when its board is."""
     path = find(name_or_path)
+    return resolve(tables(path), path)
+
+
+def tables(path: Path) -> dict[str, Any]:
+    """The file as TOML reads it, or a ScenarioError."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark first
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark first
     except (ValueError, RecursionError) as error:
         reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not TOML: {error}"
         raise ScenarioError(str(path), [Problem("file", "", reason)]) from error
+
+
+def resolve(table: Mapping[str, Any], path: Path) -> Case:
+    """The case of a scenario's tables, which stand in the file `path` or might: names in them are seen from there."""
     problems = Problems()
     scenario = _validated(problems, "", table, Scenario.model_validate, Scenario)
     if not isinstance(scenario, Scenario):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hil import expect, faults, scenario, sensor, surroundings
+from hil import expect, faults, grid, scenario, sensor, surroundings
 from hil.instruments import modbus, paroscientific
 from hil.plant import UNITS, coolant_loop, gas_vessel, models
 from hil.rig import Rig
@@ -44,6 +44,17 @@ def test_the_printed_run_is_one_of_the_worked_example(case: scenario.Case) -> No
     judged = re.findall(r"^  met     ", printed, re.MULTILINE)
     assert case.scenario.title in printed
     assert len(judged) == len(case.expectations) + 1  # that the monitor is heard is always judged
+
+
+def test_what_the_manual_varies_is_understood() -> None:
+    section = MANUAL.partition("### What is varied")[2].partition("###")[0]
+    examples = re.findall(
+        r"`([\w.]+=[^`]+)`", "\n".join(line for line in section.splitlines() if line[:1] == "|")
+    )
+    values = {found.key: found.values for found in map(grid.dimension, examples)}
+    assert values["fault.0.probability"] == (0, 0.01)
+    assert values["plant.rig.leak"] == ([], [{"at": "1 min", "hole": "1 mm"}])
+    assert values["board"] == ("old.toml", "new.toml")
 
 
 def keys() -> Iterator[tuple[str, Any]]:
