@@ -14,6 +14,7 @@ MODULES = (  # in dependency order; `<module>.h` and, where there is one, `<modu
     "ull_noise",
     "ull_detector",
     "ull_channel",
+    "ull_fusion",
     "ull_limits",
     "ull_linux_rt",
 )

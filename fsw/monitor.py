@@ -5,6 +5,7 @@ from typing import Protocol
 
 from fsw.alarms import AlarmBook, AlarmEvent, Command
 from fsw.filters import Filters
+from fsw.fusion import Fusion
 from fsw.leak.vessel import Vessel
 from fsw.limits import Change, Limits
 from fsw.sample import Sample
@@ -34,6 +35,7 @@ class Monitor:
         limits: Limits,
         book: AlarmBook,
         telemetry: Reporter,
+        fusion: Fusion | None = None,
     ) -> None:
         self.table = table
         self.filters = filters
@@ -41,10 +43,13 @@ class Monitor:
         self.limits = limits
         self.book = book
         self.telemetry = telemetry
+        self.fusion = fusion
 
     def step(self, now_ns: int, arrivals: Sequence[Sample], commands: Sequence[Command] = ()) -> list[bytes]:
         """The packets that this tick gives out; `arrivals` is all that came in since the last one, oldest first."""
         self.filters.push(now_ns, arrivals)
+        if self.fusion is not None:
+            self.fusion.step()
         for vessel in self.vessels:
             vessel.step(now_ns, self.table)
         changes = self.limits.step(now_ns)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fsw.leak import orifice
 from fsw.leak.fluid import GASES, MOLAR_GAS_CONSTANT, ZERO_CELSIUS_K, Gas, GasName
-from fsw.leak.state import EXACT, NEVER, OUTPUTS, PRESSURE, TEMPERATURE, Inventory, State, TimeLeft
+from fsw.leak.state import EXACT, NEVER, OUTPUTS, PRESSURE, TEMPERATURE, Channels, Inventory, State, TimeLeft
 from fsw.quantity import (
     AbsolutePressure,
     Leak,
@@ -29,8 +29,8 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    pressure: str = Field(description="channel of its pressure, as INSTRUMENT.CHANNEL")
-    temperature: str = Field(description="channel of its temperature")
+    pressure: Channels = Field(description="channel of its pressure, as INSTRUMENT.CHANNEL, or two or three")
+    temperature: Channels = Field(description="channel of its temperature")
     volume: UncertainVolume
     fluid: GasName = Field(description="the gas inside")
     limit: AbsolutePressure = Field(description="the pressure that time_to_limit counts down to")
