@@ -6,6 +6,7 @@ static const double APART_GAIN = 1.0 / 8.0;
 static const double APART_VARIANCE = 1.0 / 15.0; /* gain / (2 - gain) */
 static const double LINE_VARIANCE = 2.5;         /* of a moving mean without lag, over that of one with it */
 static const double OF_MIDDLE_VARIANCE = 2.5;    /* of one less the middle, over its own; with the choice of who is the middle */
+static const size_t SETTLED = 3;                 /* the scale of 256 rounds */
 static const unsigned ENOUGH_TO_GATE = 16;       /* rounds learned; the offset is then known to sigma / 4 */
 static const int64_t START_INTERVALS = 3;        /* of the slowest instrument, until all should have spoken */
 
@@ -94,10 +95,10 @@ static double mean(const ull_fusion *fusion, unsigned mask, const double *x) {
 }
 
 /* Where the departures of `mask` put the level. */
-static double level(const ull_fusion *fusion, unsigned mask) {
+static double level(const ull_fusion *fusion, unsigned mask, int settled) {
     double x[ULL_FUSION_MOST] = {0}, highest = -INFINITY;
     for (size_t i = 0; i < fusion->settings.count; i++) {
-        x[i] = fusion->member[i].departure;
+        x[i] = settled ? fusion->member[i].settled : fusion->member[i].departure;
         if (has(mask, i)) highest = fmax(highest, x[i]);
     }
     if (size_of(mask) == 3) return middle_of_three(x);
@@ -176,11 +177,12 @@ static void follow(ull_fusion *fusion, unsigned round, unsigned frame, const dou
             member->slower[k] += gain * (member->slow[k] - member->slower[k]);
             now[i] = 2.0 * member->slow[k] - member->slower[k];
         }
-        const double centre_now = of_three ? middle_of_three(now) : 0.0;
+        const double centre_now = centre(fusion, round, now);
         for (size_t i = 0; i < fusion->settings.count; i++) {
             const double departure = now[i] - centre_now;
             if (has(round, i) && fabs(departure - fusion->member[i].departure) > sigmas * sigma[i])
                 fusion->member[i].departure = departure;
+            if (has(round, i) && k == SETTLED) fusion->member[i].settled = fusion->member[i].departure;
         }
     }
     if (fusion->rounds < UINT32_MAX) fusion->rounds++;
@@ -292,9 +294,11 @@ static void compare(ull_fusion *fusion) {
     if (!frame) return;
 
     if (learning & peers) frame &= ~strangers(fusion, learning & peers, peers, x, rest);
-    if (size_of(peers) >= 2) judge(fusion, peers, x);
+    const unsigned torn = torn_of(fusion, frame & gated, rest);
+    /* A spike is no disagreement yet; it tears two rounds, for in the second there is interpolated from it. */
+    if (size_of(peers) >= 2 && (!torn || fusion->torn_run >= 2)) judge(fusion, peers, x);
+    fusion->torn = torn;
     frame &= ~fusion->departed;
-    fusion->torn = torn_of(fusion, frame & gated, rest);
     if (fusion->torn) {
         if (++fusion->torn_run >= ULL_FUSION_PERSIST) {
             fusion->torn_run = 0;
@@ -327,16 +331,21 @@ static void inherit(ull_fusion *fusion) {
         if (!has(fusion->live, i)) continue;
         member->offset = member->value - fusion->value;
         if (!(fabs(member->offset) <= 2.0 * fusion->settings.tolerance)) member->offset = 0.0;
-        member->departure = 0.0;
+        member->departure = member->settled = 0.0;
         member->joined = 1;
     }
     fusion->shift = 0.0;
     fusion->voting = 0;
 }
 
+/* Others say where the level is from now on. All of them together need no shift, so none is carried for ever. */
 static void vote(ull_fusion *fusion, unsigned voting) {
     if (!voting || voting == fusion->voting) return;
-    if (fusion->voting) fusion->shift += level(fusion, fusion->voting) - level(fusion, voting);
+    if (size_of(voting) == fusion->settings.count) {
+        fusion->shift = 0.0;
+    } else if (fusion->voting) {
+        fusion->shift += level(fusion, fusion->voting, 1) - level(fusion, voting, 1);
+    }
     fusion->voting = voting;
 }
 
@@ -365,7 +374,7 @@ static void write_fused(ull_fusion *fusion, const ull_table *table, unsigned use
     const int64_t time_ns = first_ns + (int64_t)late_ns;
     if (time_ns <= fusion->time_ns) return;
     fusion->time_ns = time_ns;
-    fusion->value = value + level(fusion, fusion->voting) + fusion->shift;
+    fusion->value = value + level(fusion, fusion->voting, 0) + fusion->shift;
     put(table, fusion->settings.row, fusion->value * fusion->settings.safe, sqrt(variance), time_ns,
         trust | source);
 }
@@ -423,6 +432,7 @@ static void step(ull_fusion *fusion, const ull_table *table) {
         inherit(fusion);
         present = fusion->live;
     }
+    vote(fusion, present & ~fusion->departed);
     if (size_of(fusion->live) >= 2) {
         fusion->alone = 0;
         compare(fusion);
@@ -432,7 +442,6 @@ static void step(ull_fusion *fusion, const ull_table *table) {
         fusion->disagree = 0;
         fusion->torn = 0;
     }
-    vote(fusion, present & ~fusion->departed);
     unsigned used = present & ~fusion->departed & ~fusion->torn;
     const int believed = fusion->started && used && !fusion->disagree;
     if (!used) used = present ? present : fusion->live;

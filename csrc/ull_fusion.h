@@ -70,6 +70,7 @@ typedef struct {
     double slow[ULL_FUSION_SCALES];
     double slower[ULL_FUSION_SCALES]; /* moving means of these: a line shows in the two without lag (Brown) */
     double departure;
+    double settled; /* the same by the means over 256 rounds and more: without the noise of an instant */
     double apart; /* mean of 8 rounds */
     uint8_t is_new, round_is_new, joined;
 } ull_fusion_member;
