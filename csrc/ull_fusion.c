@@ -260,7 +260,8 @@ static unsigned strangers(ull_fusion *fusion, unsigned learning, unsigned peers,
     for (size_t i = 0; i < fusion->settings.count; i++) {
         ull_fusion_member *member = &fusion->member[i];
         const double off = size_of(peers) == 3 ? fabs(raw[i] - middle_of_three(raw)) : highest - lowest;
-        if (!has(learning, i) || off <= 2.0 * fusion->settings.tolerance) continue;
+        const double noise = ULL_FUSION_GATE * sqrt(2.0) * member->sigma;
+        if (!has(learning, i) || off <= 2.0 * fusion->settings.tolerance + noise) continue;
         found |= 1U << i;
         x[i] = rest[i] = raw[i];
         member->offset = 0.0;
