@@ -20,6 +20,7 @@ MODULES = (  # in dependency order; `<module>.h` and, where there is one, `<modu
     "ull_trace",
     "ull_watch",
     "ull_channel",
+    "ull_fusion",
     "ull_limits",
     "ull_linux_rt",
 )

@@ -7,6 +7,7 @@ from fsw.board.board import Board
 from fsw.board.vessel import VesselSpec
 from fsw.bus.poller import Poller
 from fsw.filters import Filters
+from fsw.fusion import Fusion
 from fsw.leak.detector import Detector
 from fsw.leak.vessel import Vessel
 from fsw.limits import Limits
@@ -34,6 +35,7 @@ def monitor(
         board.limits_crc32,
         source,
     )
+    groups = [fused.group for spec in board.vessels for fused in spec.fused]
     return Monitor(
         table,
         Filters(board.channels, table),
@@ -42,6 +44,7 @@ def monitor(
         Limits(board.limits, table),
         AlarmBook(board.limits),
         telemetry if reporter is None else reporter(telemetry),
+        Fusion(groups, table) if groups else None,
     )
 
 

@@ -24,7 +24,8 @@ class Check(enum.IntEnum):
     UNDETERMINED = 10
 
 
-IMPLEMENTED = frozenset({Check.LIMIT, Check.STALE, Check.QUALITY, Check.FLAT_LINE, Check.UNDETERMINED})
+LEVELED = frozenset({Check.LIMIT, Check.DISAGREE})  # a value against levels; DISAGREE: of a spread
+IMPLEMENTED = LEVELED | {Check.STALE, Check.QUALITY, Check.FLAT_LINE, Check.UNDETERMINED}
 TIMED = frozenset({Check.STALE, Check.FLAT_LINE, Check.UNDETERMINED})  # they measure time; n, m are unused
 
 
@@ -117,13 +118,13 @@ class Limit:
         """0 where nothing is wrong."""
         if level is Level.NONE:
             return 0
-        return self.severity[level - 1] if self.check is Check.LIMIT else max(self.severity)
+        return self.severity[level - 1] if self.check in LEVELED else max(self.severity)
 
     def shown_limit(self, level: Level) -> float:
         """What the value is shown against when `level` was crossed."""
         if not math.isnan(self.report_limit):
             return self.report_limit
-        if self.check is Check.LIMIT and level is not Level.NONE:
+        if self.check in LEVELED and level is not Level.NONE:
             return self.levels[level - 1]
         return self.max_age_ns / 1e9 if self.check in TIMED else math.nan
 
@@ -131,7 +132,7 @@ class Limit:
         """The level as a transition report says it."""
         if level is Level.NONE:
             return Status.WITHIN
-        if self.check is not Check.LIMIT:
+        if self.check not in LEVELED:
             return Status.INVALID
         return Status.BELOW if level <= Level.LOW else Status.ABOVE
 
@@ -198,7 +199,7 @@ def _wrong(limit: Limit) -> Iterator[_Wrong]:
             yield field, getattr(limit, field), "must not be negative"
     if limit.max_age_ns == 0 and limit.check in TIMED:
         yield "max_age_ns", 0, f"must be above 0: a {limit.check.name} check measures it"
-    if limit.max_age_ns == 0 and limit.check is Check.LIMIT and limit.on_bad is OnBad.RAISE:
+    if limit.max_age_ns == 0 and limit.check in LEVELED and limit.on_bad is OnBad.RAISE:
         yield "max_age_ns", 0, "must be above 0 with on_bad raise: it says when silence counts as bad"
     if limit.chatter_n and not (2 <= limit.chatter_n <= 64 and limit.chatter_window_ns > 0):
         yield "chatter_n", limit.chatter_n, "must be 2 to 64, with a chatter window above 0; 0 turns it off"
@@ -207,7 +208,7 @@ def _wrong(limit: Limit) -> Iterator[_Wrong]:
 def _wrong_levels(limit: Limit) -> Iterator[_Wrong]:
     named = zip(_LEVELS, limit.levels, strict=True)
     given = [(name, level) for name, level in named if not math.isnan(level)]
-    if limit.check is not Check.LIMIT:
+    if limit.check not in LEVELED:
         for name, level in given:
             yield name, level, f"has no meaning in a {limit.check.name} check; leave it out"
         return
@@ -231,7 +232,7 @@ _FACING = {(low, high) for low in _LEVELS[:2] for high in _LEVELS[2:]}
 
 
 def _wrong_severities(limit: Limit) -> Iterator[_Wrong]:
-    if limit.check is not Check.LIMIT:
+    if limit.check not in LEVELED:
         if not 1 <= max(limit.severity) <= 4:
             yield "severity", limit.severity, "the greatest must be 1 to 4"
         return

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fsw._core import ffi, lib
-from fsw.limit import TIMED, Change, Check, Level, Limit, OnBad, Status, problems, worst
+from fsw.limit import LEVELED, TIMED, Change, Check, Level, Limit, OnBad, Status, problems, worst
 from fsw.table import Table
 
 __all__ = ["Change", "Check", "Level", "Limit", "Limits", "OnBad", "Status", "problems"]
@@ -18,13 +18,13 @@ def _levels(mask: int) -> list[Level]:
 
 
 def _c_limit(limit: Limit) -> Any:
-    timed, leveled = limit.check in TIMED, limit.check is Check.LIMIT
+    timed, leveled = limit.check in TIMED, limit.check in LEVELED
     return ffi.new(
         "ull_limit *",
         {
             "row": limit.row,
             "report_row": limit.shown_row,
-            "check": limit.check,
+            "check": Check.LIMIT if leveled else limit.check,
             "on_bad": limit.on_bad if leveled else OnBad.HOLD,
             "sure": limit.sure,
             "n": 1 if timed else limit.n,
@@ -100,7 +100,7 @@ class Limits:
 
     @staticmethod
     def _has(limit: Limit, level: Level) -> bool:
-        if limit.check is Check.LIMIT:
+        if limit.check in LEVELED:
             return not math.isnan(limit.levels[level - 1])
         return level is Level.HIGH
 

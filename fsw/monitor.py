@@ -5,6 +5,7 @@ from typing import Protocol
 
 from fsw.alarms import AlarmBook, AlarmEvent, Command
 from fsw.filters import Filters
+from fsw.fusion import Fusion
 from fsw.leak.vessel import Vessel
 from fsw.limits import Change, Limits
 from fsw.occurrence import Occurrence
@@ -42,6 +43,7 @@ class Monitor:
         limits: Limits,
         book: AlarmBook,
         telemetry: Reporter,
+        fusion: Fusion | None = None,
     ) -> None:
         self.table = table
         self.filters = filters
@@ -50,6 +52,7 @@ class Monitor:
         self.limits = limits
         self.book = book
         self.telemetry = telemetry
+        self.fusion = fusion
 
     def step(
         self,
@@ -63,6 +66,8 @@ class Monitor:
         `marks`: what somebody wrote down meanwhile, in a recording.
         """
         self.filters.push(now_ns, arrivals)
+        if self.fusion is not None:
+            self.fusion.step()
         phases = self.phases.step(now_ns, self.table, marks)
         for place in phases.resumed:
             self.vessels[place].resume(now_ns)

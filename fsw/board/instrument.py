@@ -149,6 +149,7 @@ def channels(bound: list[Bound], directory: Directory, problems: Problems) -> It
             low, high = _range(path, table, directory[f"{each.name}.{name}"], problems)
             noise = _span(f"{path}.noise", table.noise, unit, 0.0, problems)
             resolution = _span(f"{path}.resolution", table.resolution, unit, 0.0, problems)
+            _span(f"{path}.accuracy", table.accuracy, unit, 0.0, problems)
             max_rate = _span(f"{path}.max_rate", table.max_rate, rate_unit(unit), math.inf, problems)
             rate_samples = _rate_samples(path, table, each.interval_ns, problems)
             _check_times(path, table, each, problems)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from fsw.board.budget import ms, worst_latency_ns
 from fsw.board.ids import FIRST_EVENT, Ids
 from fsw.board.instrument import Bound
-from fsw.board.parameter import Declared, Directory, Scope
+from fsw.board.parameter import Declared, Directory, Scope, departs
 from fsw.board.problem import Problems
 from fsw.board.schema import Level, LimitTable
 from fsw.board.vessel import VesselSpec
@@ -56,6 +56,7 @@ def drafts(scope: Scope, bound: list[Bound], vessels: Sequence[VesselSpec]) -> I
         yield Draft(name, path, {"row": 0, "check": Check.LIMIT, **_votes(table)})  # to judge the rest
     yield from _of_channels(bound, scope.directory)
     yield from _of_vessels(vessels, scope.directory)
+    yield from _of_fusions(vessels, scope.directory)
 
 
 def limits(found: list[Draft], ids: Ids, problems: Problems) -> tuple[Limit, ...]:
@@ -218,3 +219,36 @@ def _of_vessels(vessels: Sequence[VesselSpec], directory: Directory) -> Iterator
                     " See .hole and .time_to_limit.",
                 },
             )
+
+
+def _of_fusions(vessels: Sequence[VesselSpec], directory: Directory) -> Iterator[Draft]:
+    """Instruments that should agree and do not; of three the one that is wrong has an alarm of its own."""
+    for vessel in vessels:
+        for fused in vessel.fused:
+            of, tolerance = " and ".join(fused.channels), fused.group.tolerance
+            common = {"check": Check.DISAGREE, "deadband": 0.5 * tolerance, "n": 3, "m": 3, "off_n": 3}
+            named = any(each.departs_row is not None for each in fused.group.instruments)
+            yield _companion(
+                f"{vessel.name}.disagree"
+                if fused.key == "pressure"
+                else f"{vessel.name}.{fused.key}_disagree",
+                **common,
+                row=directory.row(f"{vessel.name}.{fused.key}_spread"),
+                high=tolerance,
+                text=f"{of} do not agree about {vessel.name}",
+                guidance="One of them is wrong. See which one departs: the others go on without it."
+                if named
+                else f"One of them is wrong, and nobody can say which: {vessel.name} is blind for leaks until they"
+                " agree or one is unplugged. Compare both with a third.",
+            )
+            for channel, each in zip(fused.channels, fused.group.instruments, strict=True):
+                if each.departs_row is not None:
+                    yield _companion(
+                        departs(vessel.name, channel),
+                        **common,
+                        row=each.departs_row,
+                        high=tolerance,
+                        low=-tolerance,
+                        text=f"{channel} is wrong: the others of {vessel.name} agree without it",
+                        guidance="It is left out until it is back. Calibrate or replace it.",
+                    )

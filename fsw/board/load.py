@@ -141,12 +141,13 @@ def _resolve(path: Path, crc32: int, file: BoardFile, ids: locks.Ids, problems: 
             *parameter.of_lines(file),
             *instrument.parameters(bound, problems),
             *parameter.of_vessels(file),
+            *parameter.of_fusions(file),
             *parameter.of_executive(),
         ]
     )
     scope = Scope(file, period_ns, directory, problems)
     channels = tuple(instrument.channels(bound, directory, problems))
-    vessels = vessel.specs(scope)
+    vessels = vessel.specs(scope, channels)
     drafts = list(limit.drafts(scope, bound, vessels))
     lines = tuple(_line(scope, name, port, bound) for name, port in settings.items())
     for name in {each.options.line for each in bound} - settings.keys():

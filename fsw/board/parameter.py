@@ -3,11 +3,13 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from fsw.board import kinds
 from fsw.board.problem import Problems, did_you_mean
 from fsw.board.schema import QUANTITIES, BoardFile
 from fsw.bus.poller import Counts
+from fsw.leak.state import Input, names
 from fsw.quantity import Reference, parse, parse_pressure
 
 EXECUTIVE = (
@@ -30,6 +32,9 @@ COUNTS = {  # of a line, as the poller keeps them
     "lost": "times that the line went away",
     "overruns": "cycles in which a poll came due again before it was done",
 }
+
+
+FEWEST_TO_NAME = 2  # instruments; with more than so many, two against one say which is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,51 @@ def of_vessels(file: BoardFile) -> Iterator[Declared]:
     for name, vessel in file.vessels.items():
         for output in kinds.models()[vessel.model].OUTPUTS:
             yield Declared(f"{name}.{output.name}", output.unit, output.text)
+
+
+def of_fusions(file: BoardFile) -> Iterator[Declared]:
+    """What comes of each vessel's inputs that have more than one instrument."""
+    for vessel, options in file.vessels.items():
+        for each in kinds.models()[options.model].INPUTS:
+            channels = redundant(options, each)
+            if channels:
+                yield from _of_fusion(file, f"{vessel}.{each.key}", each, channels)
+
+
+def redundant(vessel: Any, each: Input) -> tuple[str, ...]:
+    """The channels of an input, when there is more than one."""
+    written = getattr(vessel, each.key)
+    channels = () if written is None else names(written)
+    return channels if len(channels) > 1 else ()
+
+
+def departs(vessel: str, channel: str) -> str:
+    """The parameter that says how far one of three is from the middle."""
+    return f"{vessel}.{channel.replace('.', '_')}_departs"
+
+
+def _of_fusion(file: BoardFile, name: str, each: Input, channels: tuple[str, ...]) -> Iterator[Declared]:
+    unit, of = QUANTITIES[each.quantity], ", ".join(channels)
+    asked = [
+        file.instruments[found].every
+        for found in (c.partition(".")[0] for c in channels)
+        if found in file.instruments
+    ]
+    interval_ns = round(1e9 / file.board.rate) * min(asked, default=1)
+    yield Declared(
+        name,
+        unit,
+        f"{each.quantity}, fused of {of}",
+        is_pressure=each.quantity == "pressure",
+        interval_ns=interval_ns,
+    )
+    yield Declared(
+        f"{name}_spread", unit, f"how far {of} are apart, offsets taken off", interval_ns=interval_ns
+    )
+    if len(channels) > FEWEST_TO_NAME:
+        for channel in channels:
+            text = f"how far {channel} is from the middle of {of}"
+            yield Declared(departs(name.partition(".")[0], channel), unit, text, interval_ns=interval_ns)
 
 
 def of_executive() -> Iterator[Declared]:

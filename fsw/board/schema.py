@@ -109,6 +109,10 @@ class Channel(Table):
     )
     noise: str = Field(description="one standard deviation, as the instrument shows it")
     resolution: str | None = Field(default=None, description="its step")
+    accuracy: str | None = Field(
+        default=None,
+        description="how far it may be off besides noise, beside others on the same vessel; default: 10 x noise",
+    )
     range: tuple[str, str] | None = Field(
         default=None, description="what it can measure; outside, a value is bad"
     )

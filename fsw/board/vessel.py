@@ -1,14 +1,16 @@
 """Vessels: the leak model with its numbers, and the rows that it reads and writes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
 from fsw.board import kinds
-from fsw.board.parameter import Scope
+from fsw.board.fusion import Fused, fuse
+from fsw.board.parameter import Scope, redundant
 from fsw.board.problem import did_you_mean
+from fsw.filters import Channel
 from fsw.leak.calibration import Calibration
 from fsw.leak.detector import Settings
 from fsw.leak.thermal import Thermal
@@ -29,9 +31,10 @@ class VesselSpec:
     interval_ns: int  # between two pressures
     false_alarm_s: float  # mean time between false alarms of this vessel
     calibration: Calibration | None = None
+    fused: tuple[Fused, ...] = ()  # inputs with more than one instrument
 
 
-def specs(scope: Scope) -> tuple[VesselSpec, ...]:
+def specs(scope: Scope, channels: Sequence[Channel]) -> tuple[VesselSpec, ...]:
     """The vessels of the file."""
     found, problems = [], scope.problems
     allowed = scope.file.board.false_alarms
@@ -41,11 +44,15 @@ def specs(scope: Scope) -> tuple[VesselSpec, ...]:
         path = f"vessels.{name}"
         kind = kinds.models()[options.model]
         before = len(problems)
-        inputs = {
-            each.key: _input(scope, f"{path}.{each.key}", each.quantity, getattr(options, each.key))
-            for each in kind.INPUTS
-            if each.required or getattr(options, each.key) is not None
-        }
+        inputs: dict[str, int] = {}
+        fused: list[Fused] = []
+        for each in kind.INPUTS:
+            several = redundant(options, each)
+            for channel in several or filter(None, [getattr(options, each.key)]):
+                inputs[each.key] = _input(scope, f"{path}.{each.key}", each.quantity, channel)
+            if several and len(problems) == before:
+                fused += fuse(scope, name, each, several, channels)
+                inputs[each.key] = scope.directory.row(f"{name}.{each.key}")
         with problems.at(path, None):
             model = kind.model(options)
             if len(problems) == before:
@@ -60,6 +67,7 @@ def specs(scope: Scope) -> tuple[VesselSpec, ...]:
                         Outputs(**outputs),
                         scope.directory.all[inputs["pressure"]].interval_ns,
                         false_alarm_s,
+                        fused=tuple(fused),
                     )
                 )
     return tuple(found)

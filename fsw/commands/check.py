@@ -17,7 +17,7 @@ from fsw.board.load import load, shipped
 from fsw.board.problem import BoardErrors
 from fsw.board.schema import board_file
 from fsw.board.vessel import describe
-from fsw.limits import Check
+from fsw.limit import LEVELED
 
 WRONG = 2  # exit code
 
@@ -211,7 +211,7 @@ def _limits(board: Board) -> Grid:
             )
             if not math.isnan(value)
         ]
-        if limit.check is not Check.LIMIT:
+        if limit.check not in LEVELED:
             after = f" {ms(limit.max_age_ns)}" if limit.max_age_ns else ""
             levels = [f"{limit.check.name.lower().replace('_', ' ')}{after} (severity {max(limit.severity)})"]
         rows.append(

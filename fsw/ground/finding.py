@@ -18,7 +18,7 @@ from fsw.table import Reading, Table
 Json = dict[str, object]
 NS_PER_S = 1_000_000_000
 TWO_SIDED_95 = 1.96
-INSTRUMENT_CHECKS = frozenset({Check.STALE, Check.QUALITY, Check.FLAT_LINE})
+INSTRUMENT_CHECKS = frozenset({Check.STALE, Check.QUALITY, Check.FLAT_LINE, Check.DISAGREE})
 _UNKNOWN = Reading(math.nan, math.nan, 0, int(Quality.STALE))
 _CERTAIN = 1.0  # of leak_certainty
 
@@ -211,7 +211,8 @@ class Teller:
 def _input_rows(spec: VesselSpec) -> list[int]:
     """Rows that the vessel looks at, whatever its inputs are called."""
     values: list[Any] = [getattr(spec.inputs, name) for name in spec.inputs.__dataclass_fields__]
-    return [
+    fused = [each.row for input_ in spec.fused for each in input_.group.instruments]
+    return fused + [
         row
         for value in values
         for row in (value if isinstance(value, tuple) else (value,))

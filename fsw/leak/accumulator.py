@@ -12,7 +12,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from fsw.leak import orifice
 from fsw.leak.cushion import Cushion
 from fsw.leak.fluid import Liquid
-from fsw.leak.state import EXACT, NEVER, PRESSURE, TEMPERATURE, Input, Inventory, Output, State, TimeLeft
+from fsw.leak.state import (
+    EXACT,
+    NEVER,
+    PRESSURE,
+    TEMPERATURE,
+    Channels,
+    Input,
+    Inventory,
+    Output,
+    State,
+    TimeLeft,
+)
 from fsw.leak.state import OUTPUTS as COMMON_OUTPUTS
 from fsw.quantity import (
     AbsolutePressure,
@@ -42,9 +53,13 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    pressure: str = Field(description="channel of the loop's pressure, as INSTRUMENT.CHANNEL")
-    temperature: str = Field(description="channel of the loop's temperature, as near to its mean as there is")
-    gas_temperature: str | None = Field(
+    pressure: Channels = Field(
+        description="channel of the loop's pressure, as INSTRUMENT.CHANNEL, or two or three"
+    )
+    temperature: Channels = Field(
+        description="channel of the loop's temperature, as near to its mean as there is"
+    )
+    gas_temperature: Channels | None = Field(
         default=None,
         description="channel of the accumulator gas's own temperature; then no exponent is needed",
     )

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fsw.leak import orifice
 from fsw.leak.fluid import GASES, MOLAR_GAS_CONSTANT, ZERO_CELSIUS_K, Gas, GasName
-from fsw.leak.state import EXACT, NEVER, PRESSURE, Input, Inventory, Output, State, TimeLeft
+from fsw.leak.state import EXACT, NEVER, PRESSURE, Channels, Input, Inventory, Output, State, TimeLeft
 from fsw.leak.state import OUTPUTS as COMMON_OUTPUTS
 from fsw.quantity import (
     AbsolutePressure,
@@ -33,8 +33,8 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    pressure: str = Field(description="channel of its pressure, as INSTRUMENT.CHANNEL")
-    temperature: str | None = Field(default=None, description="channel of its temperature")
+    pressure: Channels = Field(description="channel of its pressure, as INSTRUMENT.CHANNEL, or two or three")
+    temperature: Channels | None = Field(default=None, description="channel of its temperature")
     assumed_temperature: UncertainTemperature | None = Field(
         default=None, description="where no channel measures it; then only a gross leak can be told"
     )

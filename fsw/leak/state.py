@@ -2,7 +2,9 @@
 
 import enum
 import math
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import BeforeValidator
 
 from fsw.quantity import Measured
 
@@ -34,8 +36,26 @@ class TimeLeft(NamedTuple):
     to_empty_s: Measured | None = None
 
 
+MOST_CHANNELS = 3  # of one input: more do not vote better, and cost
+
+
+def _channels(value: object) -> object:
+    names = value if isinstance(value, list | tuple) else [value]
+    if not 1 <= len(names) <= MOST_CHANNELS or not all(isinstance(name, str) for name in names):
+        raise ValueError(
+            'must be a channel, as "pt1.pressure", or a list of two or three: ["pt1.pressure", ...]'
+        )
+    if len(names) > len(set(names)):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"names {twice} twice: an instrument cannot vouch for itself; leave one out")
+    return names[0] if len(names) == 1 else tuple(names)
+
+
+Channels = Annotated[str | tuple[str, ...], BeforeValidator(_channels)]
+
+
 class Input(NamedTuple):
-    """A key of a model's table that names a channel."""
+    """A key of a model's table that names a channel, or up to three that are fused."""
 
     key: str
     quantity: str
@@ -63,6 +83,11 @@ class Finding(enum.IntEnum):
     UNCERTAIN_INPUT = 7
     FLAT = 8  # the pressure does not move by a bit
     BLIND = 9
+
+
+def names(channels: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The channels of an input, one or more."""
+    return (channels,) if isinstance(channels, str) else channels
 
 
 PRESSURE = Input("pressure", "pressure", required=True)
