@@ -96,7 +96,7 @@ void ull_trace_judge(const ull_trace *trace, double lag, double variance, ull_tr
     const int n = collect(trace, lag, &w, &samples);
     if (n == 0 || !(variance > 0.0)) return;
     double going = INFINITY, over = INFINITY, level = 0.0;
-    int since = 0;
+    int since = 1;
     for (int i = 0; i < n - 1; i++) {
         double slope, before;
         const double squares = fit(&w, i, n - 1, &slope, &before);
@@ -132,6 +132,9 @@ void ull_trace_judge(const ull_trace *trace, double lag, double variance, ull_tr
     double last = 0.0, sigma;
     line(&w, n - LAST, each, &look->last_per_s, &sigma);
     look->last_per_s = -look->last_per_s;
+    const int late = since / 2 + 1 > LAST ? since / 2 + 1 : LAST;
+    line(&w, n - late, each, &look->late_per_s, &look->sigma_late_per_s);
+    look->late_per_s = -look->late_per_s;
     for (int i = n - LAST; i < n; i++) last += w.x[i] / LAST;
     look->fall = level - last;
 }

@@ -33,7 +33,8 @@ typedef struct {
     double expected;      /* the same, by the fall that goes on */
     double misfit;        /* rms of what "it goes on" leaves, in standard errors of a point */
     double going_per_s;   /* rate of the fall that goes on, */
-    double last_per_s;    /* and of the last 3 points */
+    double last_per_s;    /* of the last 3 points, */
+    double late_per_s, sigma_late_per_s; /* and of the later half, with its standard error */
     double rate_per_s;    /* while it fell, by "it is over" */
     double rest_per_s;    /* rate since then, */
     double sigma_rest_per_s; /* and its standard error; infinite where fewer than 3 points are left */

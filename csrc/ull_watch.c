@@ -18,12 +18,14 @@ static const double GAIN_OVER = 12.0, ENDED_SIGMA = 3.0, ENDED = 0.15;
 static const double GONE_SIGMA = 5.0, GONE = 0.1; /* once it was a leak */
 static const double SINCE_MIN = 4.0;     /* samples: fewer do not tell a step from a fall that goes on */
 static const double MISFIT = 2.0, SLOWING = 0.9;
-static const double SHARP = 6.0;         /* standard errors of a change in the last moments */
+static const double SHARP = 6.0;         /* standard errors of a change in the last moments: it has to be seen to go on */
+static const double LATE_SIGMA = 1.5, LATE = 0.4;
 static const double BACK = 0.5;          /* of the fall that a leak would have made: less is left of it */
 /* Views of a rate. A needless change of mind costs precision, so it must be sure; honest lines through one leak differ. */
 static const double REFUTED = 5.0, BENDS = 0.2;
 static const double CURVED = 0.05;       /* of the fading: what the correction for it may be wrong by */
-enum { LOOK_LAG = 16, LOOK_STEP = 8, LOOK_SHARE = 4 };
+enum { LOOK_RAW = 24, /* the longest lag of which single samples are seen */
+       LOOK_LAG = 16, LOOK_STEP = 8, LOOK_SHARE = 4 };
 
 ull_status ull_watch_init(ull_watch *watch, const ull_watch_settings *settings) {
     const ull_watch_settings *s = settings;
@@ -115,7 +117,11 @@ static void learn(ull_watch *w, const ull_watch_sample *sample) {
     double excess[ULL_DETECTOR_OCTAVES];
     ull_noise_excess(&w->slow, use.sigma * use.sigma * odds(use.phi), excess, ULL_DETECTOR_OCTAVES);
     if (ull_detector_retune(&w->detector, w->sigma * sample->sigma, w->phi, excess) != ULL_OK) return;
-    if (!w->known) w->event = ULL_WATCH_LEARNED;
+    if (!w->known) {
+        w->event = ULL_WATCH_LEARNED;
+        w->event_value = NAN;
+        w->event_ns = sample->time_ns;
+    }
     w->known = 1;
 }
 
@@ -149,20 +155,22 @@ static int hold_or_report(ull_watch *w, const ull_trace_look *look, int whole) {
     }
     if (look->since < SINCE_MIN && (whole || sharp)) return 1;
     if (slowing && (whole || sharp)) return 1;
-    return whole && ((look->gain > GAIN_HOLD && slower) || back);
+    if (sharp && !(look->late_per_s - LATE_SIGMA * look->sigma_late_per_s > LATE * look->going_per_s)) return 1;
+    return (slower && look->gain > (whole ? GAIN_HOLD : GAIN_OVER)) || (whole && back);
 }
 
 /* It is said to be a leak for the first time: could it be a step, a spike, or something that is over? */
 static void confirm(ull_watch *w) {
     ull_detector_verdict verdict;
     ull_detector_result(&w->detector, &verdict);
-    ull_trace_look look;
-    for (uint64_t lag = verdict.lag; lag == verdict.lag || lag >= LOOK_LAG; lag /= LOOK_SHARE) {
+    for (uint64_t lag = verdict.lag;; lag = lag / LOOK_SHARE > LOOK_RAW ? lag / LOOK_SHARE : LOOK_RAW) {
+        ull_trace_look look;
         ull_trace_judge(&w->trace, (double)lag, slow_variance(w), &look);
         if (hold_or_report(w, &look, lag == verdict.lag)) {
             if (w->certainty > HELD) w->certainty = HELD;
             return;
         }
+        if (lag <= LOOK_RAW) break;
     }
     w->confirmed = 1;
     w->look_count = w->detector.count + LOOK_STEP;

@@ -137,6 +137,7 @@ class Vessel:
         self._suspended = False
         self._occurrences: list[Occurrence] = []
         self._rise: Occurrence | None = None
+        self._rise_from_kg = 0.0
         self._rise_until_ns = 0
         self._judged_ns = 0
         self._state = State(Measured(math.nan, math.nan), model.assumed_temperature_k)
@@ -184,6 +185,7 @@ class Vessel:
     def resume(self, now_ns: int) -> None:
         """Judge again, and forget what was before."""
         self._suspended = False
+        self._rise = None
         self._detector.restart()
         self._stirred_ns = None
 
@@ -234,7 +236,7 @@ class Vessel:
             kg -= self._calibration.thermal_kg(temperature_k, self._lagged.push(time_ns, temperature_k))
         certainty = detector.push(time_ns, kg)
         if detector.events or self._rise is not None:
-            self._hear(time_ns)
+            self._hear(time_ns, kg)
         certain = certainty >= CERTAIN
         if due or certain is not self._told_certain:
             self._told_ns, self._told_certain, self._untold = time_ns, certain, 0
@@ -309,22 +311,28 @@ class Vessel:
         zero = calibration.zero_leak
         return max(declared - zero.value, 0.0) + ZERO_SIGMA * zero.sigma
 
-    def _hear(self, time_ns: int) -> None:
+    def _hear(self, time_ns: int, kg: float) -> None:
         """What the detector took for something else than a leak. Rises in a row are one."""
         row = self._outputs.inventory
         for event in self._detector.take_events():
-            if event.kind is Kind.RISE:
-                before = self._rise
-                kg = event.kg if before is None else before.kg + event.kg
-                began_ns = event.began_ns if before is None else before.began_ns
-                self._rise = Occurrence(Kind.RISE, row, began_ns, kg)
-                self._rise_until_ns = time_ns + STIR_NS
-            else:
+            if event.kind is not Kind.RISE:
                 self._occurrences.append(Occurrence(event.kind, row, event.began_ns, event.kg))
-            if event.kind is not Kind.NOISE_KNOWN:
-                self._stir(time_ns, HEATING * event.kg)
-        if self._rise is not None and time_ns >= self._rise_until_ns:
-            self._occurrences.append(self._rise)
+                if event.kind is Kind.FALL:
+                    self._stir(time_ns, HEATING * event.kg)
+                continue
+            self._rise_until_ns = time_ns + STIR_NS
+            if self._rise is None:
+                self._rise = Occurrence(Kind.RISE, row, event.began_ns, 0.0)
+                self._rise_from_kg = kg - event.kg
+        rise = self._rise
+        if rise is None:
+            return
+        more_kg = kg - self._rise_from_kg - rise.kg
+        if more_kg > 0:
+            self._rise = rise = rise._replace(kg=rise.kg + more_kg)
+            self._stir(time_ns, HEATING * more_kg)
+        if time_ns >= self._rise_until_ns:
+            self._occurrences.append(rise)
             self._rise = None
 
     def _stir(self, time_ns: int, kg: float) -> None:
