@@ -153,7 +153,7 @@ static int hold_or_report(ull_watch *w, const ull_trace_look *look, int whole) {
         ull_watch_restart(w); /* a spike, and it has left its mark on what was learned */
         return 1;
     }
-    if (look->since < SINCE_MIN && (whole || sharp)) return 1;
+    if (look->since < SINCE_MIN && (whole || look->fall > ENDED_SIGMA * look->sigma_fall)) return 1;
     if (slowing && (whole || sharp)) return 1;
     if (sharp && !(look->late_per_s - LATE_SIGMA * look->sigma_late_per_s > LATE * look->going_per_s)) return 1;
     return (slower && look->gain > (whole ? GAIN_HOLD : GAIN_OVER)) || (whole && back);
