@@ -137,6 +137,7 @@ class Vessel:
         self._occurrences: list[Occurrence] = []
         self._rise: Occurrence | None = None
         self._rise_until_ns = 0
+        self._risen_to_kg = math.nan
         self._judged_ns = 0
         self._state = State(Measured(math.nan, math.nan), model.assumed_temperature_k)
         self._inventory: Inventory | None = None  # with all that goes with it, as of the last second
@@ -228,7 +229,7 @@ class Vessel:
             kg -= self._calibration.thermal_kg(temperature_k, self._lagged.push(time_ns, temperature_k))
         certainty = detector.push(time_ns, kg)
         if detector.events or self._rise is not None:
-            self._hear(time_ns)
+            self._hear(time_ns, kg)
         certain = certainty >= CERTAIN
         if due or certain is not self._told_certain:
             self._told_ns, self._told_certain = time_ns, certain
@@ -301,20 +302,24 @@ class Vessel:
         zero = calibration.zero_leak
         return max(declared - zero.value, 0.0) + ZERO_SIGMA * zero.sigma
 
-    def _hear(self, time_ns: int) -> None:
+    def _hear(self, time_ns: int, kg: float) -> None:
         """What the detector took for something else than a leak. Rises in a row are one."""
         row = self._outputs.inventory
         for event in self._detector.take_events():
+            change_kg = event.kg
             if event.kind is Kind.RISE:
-                before = self._rise
-                kg = event.kg if before is None else before.kg + event.kg
-                began_ns = event.began_ns if before is None else before.began_ns
-                self._rise = Occurrence(Kind.RISE, row, began_ns, kg)
-                self._rise_until_ns = time_ns + STIR_NS
+                before, began_ns, risen_kg = self._rise, event.began_ns, 0.0
+                if before is not None:
+                    began_ns, risen_kg = before.began_ns, before.kg
+                    change_kg = max(
+                        kg - self._risen_to_kg, change_kg
+                    )  # also while the level was learned anew
+                self._rise = Occurrence(Kind.RISE, row, began_ns, risen_kg + change_kg)
+                self._rise_until_ns, self._risen_to_kg = time_ns + STIR_NS, kg
             else:
                 self._occurrences.append(Occurrence(event.kind, row, event.began_ns, event.kg))
             if event.kind is not Kind.NOISE_KNOWN:
-                self._stir(time_ns, HEATING * event.kg)
+                self._stir(time_ns, HEATING * change_kg)
         if self._rise is not None and time_ns >= self._rise_until_ns:
             self._occurrences.append(self._rise)
             self._rise = None
@@ -335,10 +340,10 @@ class Vessel:
             self._cannot_tell(time_ns, table, Finding.LEARNING, origin)
             return
         rows = self._outputs
-        finding = self._finding(certainty, verdict)
-        quality = (UNCERTAIN if finding in UNDETERMINED else GOOD) | origin
         rate = self._rate(state, verdict)
         scaled = Measured(rate.value, math.hypot(rate.sigma, rate.value * inventory.scale))
+        finding = self._finding(certainty, scaled, verdict.sigma)
+        quality = (UNCERTAIN if finding in UNDETERMINED else GOOD) | origin
         time_left = NOTHING_LOST
         if certainty >= CERTAIN:
             time_left = self._model.time_left(state, inventory, rate)
@@ -356,17 +361,17 @@ class Vessel:
             per_kg = state.pressure_pa.value / inventory.kg
             self._put(rows.decay, table, rate.value * per_kg, rate.sigma * per_kg, time_ns, quality)
 
-    def _finding(self, certainty: float, verdict: Verdict) -> Finding:
-        """In a word; what stands against a pass comes before it."""
+    def _finding(self, certainty: float, rate: Measured, sigma: float) -> Finding:
+        """In a word; what stands against a pass comes before it. `sigma`: of the rate, but for its scale."""
         if certainty >= CERTAIN:
             limit = self._model.leak_limit_kg_per_s
-            exceeded = verdict.rate - EXCEEDED_SIGMA * verdict.sigma > limit
+            exceeded = rate.value - EXCEEDED_SIGMA * rate.sigma > limit
             return Finding.EXCEEDED if exceeded else Finding.LEAK
         if self._inputs.temperature is None:
             return Finding.NO_TEMPERATURE
         if not self._detector.known:
             return Finding.LEARNING
-        dominant = UNIFORM * self._moving_kg_per_s > DOMINANT * verdict.sigma
+        dominant = UNIFORM * self._moving_kg_per_s > DOMINANT * sigma
         return Finding.TRANSIENT if self._moves and dominant else Finding.NO_LEAK
 
     def _rate(self, state: State, verdict: Verdict) -> Measured:
