@@ -24,7 +24,8 @@ from fsw.table import Table
 BAD_IN_A_ROW = 3
 SAME_TIME = 0.01  # an age or a span that has changed by less means the same
 FLAT_SAMPLES = 20  # fewer equal samples in a row are chance
-SECOND_NS = NS_PER_S
+SECOND_NS = NS_PER_S  # what costs more than evidence is worked out so often,
+TELL_SAMPLES, TELL_NS = 10, 10 * NS_PER_S  # but for slow instruments: after so many inventories, or so long
 DOMINANT = 0.5  # share of the error that comes of temperatures on the move: the verdict says so
 EXCEEDED_SIGMA = 3.0
 ZERO_SIGMA = 1.64  # one-sided 95 %: a calibrated leak may be so much more
@@ -142,6 +143,7 @@ class Vessel:
         self._state = State(Measured(math.nan, math.nan), model.assumed_temperature_k)
         self._inventory: Inventory | None = None  # with all that goes with it, as of the last second
         self._told_ns = 0
+        self._untold = 0
         self._told_certain = False
         self._pressure = Series()
         self._temperature = Series()
@@ -201,7 +203,11 @@ class Vessel:
             gas_k = value[inputs.gas_temperature]
         kg = self._model.kg(pressure_pa, temperature_k, gas_k)
         inventory = self._inventory
-        due = time_ns - self._told_ns >= SECOND_NS or inventory is None
+        since_ns = time_ns - self._told_ns
+        self._untold += 1
+        due = inventory is None or (
+            since_ns >= SECOND_NS and (self._untold >= TELL_SAMPLES or since_ns >= TELL_NS)
+        )
         if due or inventory is None:
             self._state = self._seen(table, temperature_k)
             self._inventory = inventory = self._model.inventory(self._state)
@@ -232,7 +238,7 @@ class Vessel:
             self._hear(time_ns, kg)
         certain = certainty >= CERTAIN
         if due or certain is not self._told_certain:
-            self._told_ns, self._told_certain = time_ns, certain
+            self._told_ns, self._told_certain, self._untold = time_ns, certain, 0
             self._tell(time_ns, table, self._state, inventory, certainty, origin)
         else:
             value[self._outputs.leak_certainty] = certainty
@@ -267,7 +273,7 @@ class Vessel:
         """What may move the inventory and is no leak, by the board's word or by calibration."""
         thermal, calibration, per_k = self._thermal, self._calibration, inventory.kg_per_k
         if self._inputs.temperature is None:
-            rest, moved, passing_kg = thermal.unmeasured * per_k, 0.0, 0.0
+            rest, moved, passing_kg, swing_kg = thermal.unmeasured * per_k, 0.0, 0.0, 0.0
         else:
             # A sensor that does not move by a bit may be stuck, and then shows nothing of what the fluid does.
             stuck = self._temperature.flat(self._flat_ns)
@@ -275,15 +281,17 @@ class Vessel:
                 follows = (1.0 if stuck else thermal.mismatch) * per_k + inventory.unseen_kg_per_k
                 rest = thermal.unseen_drift * per_k
                 passing_kg = thermal.fastest * thermal.lag / NS_PER_S * per_k
+                # A sensor that lags is off by so much, on one side while it warms up and on the other while it cools.
+                swing_kg = 2 * thermal.lag / NS_PER_S * self._restlessness.k_per_s * per_k
             else:
                 follows = per_k if stuck else calibration.kg_per_k_bound
-                rest, passing_kg = calibration.drift_kg_per_s, calibration.swing_kg
+                rest, passing_kg, swing_kg = calibration.drift_kg_per_s, calibration.swing_kg, 0.0
             moved = self._restlessness.k_per_s * follows
         at_rest = Allowance(rest + self._zero_leak_bound(), passing_kg, passing_kg / self._settling_s)
         allowance = Allowance(
             at_rest.lasting_kg_per_s + moved,
-            passing_kg,
-            at_rest.passing_kg_per_s,
+            passing_kg + swing_kg,
+            at_rest.passing_kg_per_s + swing_kg / (2 * self._settling_s),
             self._stirred_kg,
             self._settling_s,
             self._stirred_ns or 0,
