@@ -311,7 +311,6 @@ def test_of_a_leak_that_stopped_it_is_told_how_much_was_lost():
     assert event.kg == pytest.approx(30 * SIGMA, abs=4 * SIGMA)
 
 
-@pytest.mark.xfail(strict=True, reason="time and amount are those of whatever was before")
 def test_that_the_noise_is_known_is_an_event_of_now():
     _, events = run(detector(), quiet(LEARNED, 13))
     ((found, event),) = events
