@@ -28,7 +28,6 @@ CURVED = (
 FORGET_NS = 600 * NS_PER_S  # without certainty for so long, it was another leak
 ENDED_SHARE = 0.1  # of the rate that was dated; a leak that is surely below is another one
 KINDS = {
-    lib.ULL_WATCH_LEARNED: Kind.NOISE_KNOWN,
     lib.ULL_WATCH_RISE: Kind.RISE,
     lib.ULL_WATCH_FALL: Kind.FALL,
 }
@@ -73,7 +72,7 @@ class Event(NamedTuple):
 
     kind: Kind
     began_ns: int
-    kg: float
+    kg: float  # NaN where that is not the point
 
 
 class Dated(NamedTuple):
@@ -155,7 +154,9 @@ class Detector:
         sample.time_ns = time_ns
         sample.value = kg
         lib.ull_watch_push(watch, sample)
-        if watch.event:
+        if watch.event == lib.ULL_WATCH_LEARNED:
+            self.events.append(Event(Kind.NOISE_KNOWN, time_ns, math.nan))
+        elif watch.event:
             self.events.append(Event(KINDS[watch.event], watch.event_ns, watch.event_value))
         certainty: float = watch.certainty
         return certainty
@@ -177,7 +178,7 @@ class Detector:
         result = self._result
         lib.ull_detector_result(self._detector, result)
         if not result.onset_ns or not math.isfinite(result.sigma_onset_s):
-            return _told(lib.ull_watch_rate(watch, fading_per_kg, math.inf, 1, low, high))
+            return self._older(now_ns)
         age_s = max((now_ns - result.onset_ns) / NS_PER_S, 0.0)
         whole = lib.ull_watch_present(watch, result.rate_per_s, result.sigma_rate_per_s, age_s, fading_per_kg)
         dated = self._date(now_ns, Dated(result.onset_ns, result.sigma_onset_s, whole.rate_per_s), whole)
@@ -189,6 +190,16 @@ class Detector:
             best = whole
         told = _told(best)
         return None if told is None else told._replace(onset_s=age_s, sigma_onset_s=dated.sigma_s)
+
+    def _older(self, now_ns: int) -> Verdict | None:
+        """Of a leak that began before the first sample since the last gap: the date is what it was before that."""
+        kept = self._dated
+        age_s = math.inf if kept is None else (now_ns - kept.onset_ns) / NS_PER_S
+        told = _told(lib.ull_watch_rate(self._watch, self._fading_per_kg, age_s, 1, self._low, self._high))
+        if kept is None or told is None or told.rate + REFUTED_SIGMA * told.sigma < ENDED_SHARE * kept.rate:
+            return told
+        self._certain_ns = now_ns
+        return told._replace(onset_s=age_s, sigma_onset_s=kept.sigma_s)
 
     def _date(self, now_ns: int, found: Dated, whole: Any) -> Dated:
         """The best date of this leak: of before a gap, if it goes on behind it; of before it faded, if it fades."""

@@ -351,10 +351,10 @@ class Vessel:
             self._cannot_tell(time_ns, table, Finding.LEARNING, origin)
             return
         rows = self._outputs
-        finding = self._finding(certainty, verdict)
-        quality = (UNCERTAIN if finding in UNDETERMINED else GOOD) | origin
         rate = self._rate(state, verdict)
         scaled = Measured(rate.value, math.hypot(rate.sigma, rate.value * inventory.scale))
+        finding = self._finding(certainty, scaled, verdict.sigma)
+        quality = (UNCERTAIN if finding in UNDETERMINED else GOOD) | origin
         time_left = NOTHING_LOST
         if certainty >= CERTAIN:
             time_left = self._model.time_left(state, inventory, rate)
@@ -372,17 +372,17 @@ class Vessel:
             per_kg = state.pressure_pa.value / inventory.kg
             self._put(rows.decay, table, rate.value * per_kg, rate.sigma * per_kg, time_ns, quality)
 
-    def _finding(self, certainty: float, verdict: Verdict) -> Finding:
-        """In a word; what stands against a pass comes before it."""
+    def _finding(self, certainty: float, rate: Measured, sigma: float) -> Finding:
+        """In a word; what stands against a pass comes before it. `sigma`: of the rate, but for its scale."""
         if certainty >= CERTAIN:
             limit = self._model.leak_limit_kg_per_s
-            exceeded = verdict.rate - EXCEEDED_SIGMA * verdict.sigma > limit
+            exceeded = rate.value - EXCEEDED_SIGMA * rate.sigma > limit
             return Finding.EXCEEDED if exceeded else Finding.LEAK
         if self._inputs.temperature is None:
             return Finding.NO_TEMPERATURE
         if not self._detector.known:
             return Finding.LEARNING
-        dominant = UNIFORM * self._moving_kg_per_s > DOMINANT * verdict.sigma
+        dominant = UNIFORM * self._moving_kg_per_s > DOMINANT * sigma
         return Finding.TRANSIENT if self._moves and dominant else Finding.NO_LEAK
 
     def _rate(self, state: State, verdict: Verdict) -> Measured:

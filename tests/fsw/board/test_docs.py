@@ -24,7 +24,7 @@ def test_all_examples_load_together(tmp_path):
     path = tmp_path / "my_rig.toml"
     path.write_text("\n".join(EXAMPLES))
     board = load(path)
-    assert {vessel.name for vessel in board.vessels} == {"tank", "loop", "twice_watched"}
+    assert {vessel.name for vessel in board.vessels} == {"tank", "bottle", "loop", "twice_watched"}
 
 
 def test_every_key_is_in_the_manual():

@@ -168,6 +168,35 @@ def test_a_leak_alarm_votes_on_certainty_and_reports_the_rate_against_the_zero_l
     assert leak.report_limit == pytest.approx(28.0134e-3 / (8.314462618 * 273.15), rel=1e-5)
 
 
+def test_a_leak_limit_is_an_alarm_of_its_own_that_must_be_surely_exceeded(tmp_path):
+    board = load(write(tmp_path, changed('zero_leak = "592.15 sccm"', 'leak_limit = "1184.3 sccm"')))
+    alarm = named(board, "tank.leak_limit")
+    assert alarm.row == row(board, "tank.leak_rate")
+    # twice 592.15 sccm, which are 1 Pa m3/s at 0 degC
+    assert alarm.high == pytest.approx(2 * 28.0134e-3 / (8.314462618 * 273.15), rel=1e-5)
+    assert (alarm.sigma_k, alarm.sure) == (3.0, True)
+    assert (alarm.severity_at(3), named(board, "tank.leak").severity_at(3)) == (4, 3)
+
+
+def test_vessels_share_the_false_alarms_of_the_board(tmp_path):
+    tank = BOARD[BOARD.index("[vessels.tank]") : BOARD.index("[limits.low]")]
+    two = BOARD.replace("apid = 100", 'apid = 100\nfalse_alarms = "1 per 30 days"')
+    board = load(write(tmp_path, two + tank.replace("tank", "flask")))
+    assert [vessel.false_alarm_s for vessel in board.vessels] == [60 * 86400.0] * 2
+
+
+def test_a_year_is_the_default_between_two_false_alarms(board):
+    assert board.vessels[0].false_alarm_s == pytest.approx(365.25 * 86400)
+
+
+def test_a_gas_without_a_thermometer_has_an_assumed_temperature(tmp_path):
+    assumed = changed('temperature = "tt.temperature"', 'assumed_temperature = "20 degC +/- 5 K"')
+    (vessel,) = load(write(tmp_path, assumed)).vessels
+    assert vessel.inputs.temperature is None
+    assumed_k = vessel.model.assumed_temperature_k
+    assert (assumed_k.value, assumed_k.sigma) == pytest.approx((293.15, 5.0))
+
+
 def test_event_ids_follow_alarm_ids(board):
     assert all(limit.event == 0x1000 + limit.id for limit in board.limits)
     assert [limit.id for limit in board.limits] == list(range(1, len(board.limits) + 1))
@@ -271,6 +300,16 @@ WRONG = [
     ('volume = "4 L +/- 2 %"', "", "vessels.tank.volume", "is missing"),
     ('limit = "3 bar absolute"', 'limit = "3 barg"', "vessels.tank.limit", "must be absolute"),
     ('zero_leak = "592.15 sccm"', 'zero_leak = "1 L/h"', "vessels.tank", "volume rate"),
+    ('zero_leak = "592.15 sccm"', 'leak_limit = "1 L/h"', "vessels.tank", "leak_limit is a volume rate"),
+    ('zero_leak = "592.15 sccm"', 'detector.windows = ["2 s"]', "vessels.tank.detector.windows", "not a key here"),
+    ('zero_leak = "592.15 sccm"', "detector.memory = 10", "vessels.tank.detector.memory", "64"),
+    ('zero_leak = "592.15 sccm"', 'thermal.start = "3 degC"', "vessels.tank.thermal.start", "K"),
+    ('zero_leak = "592.15 sccm"', 'thermal.start = "-1 K"', "vessels.tank.thermal.start", "0 or more"),
+    ('zero_leak = "592.15 sccm"', 'thermal.unmeasured = "1 K"', "vessels.tank.thermal.unmeasured", "K/s"),
+    ('temperature = "tt.temperature"', "", "vessels.tank", "needs temperature"),
+    ('temperature = "tt.temperature"', 'temperature = "tt.temperature"\nassumed_temperature = "293 K"', "vessels.tank",
+     "not both"),
+    ('apid = 100', 'apid = 100\nfalse_alarms = "1 a year"', "board.false_alarms", "1 per"),
     ('fluid = "nitrogen"', 'fluid = "helum"', "vessels.tank.fluid", "helium"),
     ('parameter = "pt.pressure"', 'parameter = "pt.presure"', "limits.low.parameter", "did you mean 'pt.pressure"),
     ('low = "4 bar absolute"', 'low = "4 bar"', "limits.low.low", "measured against"),

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from fsw.leak.detector import Detector, Settings
+from fsw.leak.state import Finding
 from fsw.leak.thermal import Thermal
 from fsw.leak.vessel import Inputs, Outputs, Vessel
 from fsw.sample import Quality
@@ -13,6 +14,7 @@ from fsw.table import Parameter, Table
 NS = 1_000_000_000
 INPUTS = ("pressure", "temperature")
 GOOD = int(Quality.GOOD)
+YEAR_S = 365.25 * 86400
 
 MS22 = {
     "pressure": "pt.pressure",
@@ -37,14 +39,27 @@ CABIN = {
 class Rig:
     """One vessel with its own table; `feed` gives it an instant and says whether a leak is certain."""
 
-    def __init__(self, module, keys, thermal=Thermal(), noise_pa=100.0, noise_k=0.02, settings=Settings()):  # noqa: B008
+    def __init__(
+        self,
+        module,
+        keys,
+        thermal=Thermal(),  # noqa: B008
+        noise_pa=100.0,
+        noise_k=0.02,
+        settings=Settings(),  # noqa: B008
+        calibration=None,
+        false_alarm_s=YEAR_S,
+    ):
         self.model = module.model(module.Options(**keys))
         names = (*INPUTS, *(output.name for output in module.OUTPUTS))
         self.table = Table(Parameter(i, name, "") for i, name in enumerate(names))
         self.rows = self.table.rows
+        inputs = Inputs(0, 1 if "temperature" in keys else None)
         outputs = Outputs(**{output.name: self.rows[output.name] for output in module.OUTPUTS})
-        self.detector = Detector(settings, self.model.zero_leak_kg_per_s)
-        self.vessel = Vessel("v", self.model, self.detector, thermal, Inputs(0, 1), outputs)
+        self.detector = Detector(settings, false_alarm_s, calibration)
+        self.vessel = Vessel(
+            "v", self.model, self.detector, thermal, inputs, outputs, calibration, settings.gap, settings.flat
+        )
         self.noise_pa, self.noise_k = noise_pa, noise_k
 
     def feed(self, t_s, pressure_pa, temperature_k, quality=GOOD):
@@ -56,6 +71,10 @@ class Rig:
 
     def read(self, name):
         return self.table.read(self.rows[name])
+
+    @property
+    def finding(self):
+        return Finding(int(self.table.value[self.rows["verdict"]]))
 
 
 def loop(
