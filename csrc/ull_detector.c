@@ -471,6 +471,13 @@ ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double val
     return ULL_OK;
 }
 
+double ull_detector_allowed(const ull_detector *detector, double span_s) {
+    const ull_detector *s = detector;
+    if (!s->allowing) return 0.0;
+    const double now = (double)age_ns(s->last_ns, s->origin_ns) / (double)s->settings.interval_ns;
+    return allowed_slope(s, now - span_s / s->per_interval, now) / s->per_interval;
+}
+
 double ull_detector_certainty(const ull_detector *detector) { return sqrt(detector->score); }
 
 double ull_detector_rise(const ull_detector *detector) { return sqrt(detector->score_rise); }

@@ -129,6 +129,9 @@ ull_status ull_detector_allow(ull_detector *detector, const ull_detector_allowan
  * from the first one. */
 ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double value);
 
+/* The largest slope per second that the allowance can leave in a straight line through the last `span_s`; > 0. */
+double ull_detector_allowed(const ull_detector *detector, double span_s);
+
 /* Certainty alone: what an alarm needs at each sample. 0 before there is anything to judge. */
 double ull_detector_certainty(const ull_detector *detector);
 

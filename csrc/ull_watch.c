@@ -19,6 +19,9 @@ static const double GONE_SIGMA = 5.0, GONE = 0.1; /* once it was a leak */
 static const double SINCE_MIN = 4.0;     /* samples: fewer do not tell a step from a fall that goes on */
 static const double MISFIT = 2.0, SLOWING = 0.9;
 static const double BACK = 0.5;          /* of the fall that a leak would have made: less is left of it */
+/* Views of a rate. A needless change of mind costs precision, so it must be sure; honest lines through one leak differ. */
+static const double REFUTED = 5.0, BENDS = 0.2;
+static const double CURVED = 0.05;       /* of the fading: what the correction for it may be wrong by */
 enum { LOOK_LAG = 16, LOOK_STEP = 8, LOOK_SHARE = 4 };
 
 ull_status ull_watch_init(ull_watch *watch, const ull_watch_settings *settings) {
@@ -223,6 +226,41 @@ ull_status ull_watch_push(ull_watch *watch, const ull_watch_sample *sample) {
         if (answer == ULL_OK) answer = each;
     }
     return answer;
+}
+
+static double share_left(double faded) { return faded > 1e-6 ? log1p(faded) / faded : 1.0; }
+
+ull_watch_view ull_watch_present(const ull_watch *watch, double rate_per_s, double sigma_per_s, double span_s,
+                                 double fading) {
+    const double share = share_left(fading * rate_per_s * span_s); /* it has lost rate * span on the way */
+    const double rate = share * rate_per_s, noise = share * sigma_per_s;
+    const double unseen = ull_detector_allowed(&watch->detector, span_s) / sqrt(3.0);
+    const double curve = CURVED * (1.0 - share) * rate_per_s;
+    return (ull_watch_view){.rate_per_s = rate,
+                            .noise_per_s = noise,
+                            .error_per_s = sqrt(noise * noise + unseen * unseen + curve * curve),
+                            .span_s = span_s};
+}
+
+ull_watch_view ull_watch_rate(const ull_watch *watch, double fading, double longest_s, int steady, double *low,
+                              double *high) {
+    ull_detector_slope lines[ULL_DETECTOR_VIEWS];
+    const size_t count = begun(watch) ? ull_detector_slopes(&watch->detector, lines, ULL_DETECTOR_VIEWS) : 0;
+    ull_watch_view best = {.error_per_s = INFINITY};
+    *low = -INFINITY;
+    *high = INFINITY;
+    for (size_t i = 0; i < count && (i == 0 || lines[i].span_s <= longest_s); i++) {
+        const ull_watch_view view =
+            ull_watch_present(watch, lines[i].rate_per_s, lines[i].sigma_per_s, lines[i].span_s, fading);
+        if (steady) {
+            const double doubt = REFUTED * view.noise_per_s + BENDS * fabs(view.rate_per_s);
+            *low = fmax(*low, view.rate_per_s - doubt);
+            *high = fmin(*high, view.rate_per_s + doubt);
+            if (*low > *high) break;
+        }
+        if (view.error_per_s < best.error_per_s) best = view;
+    }
+    return best;
 }
 
 ull_status ull_watch_run(ull_watch *watch, const ull_watch_sample *first, int64_t interval_ns, const double *value,

@@ -81,6 +81,21 @@ void ull_watch_restart(ull_watch *watch);
 /* Take an inventory. Not taken: ULL_ORDER, ULL_ARGUMENT (not finite, sigma not above 0, 10^12 sigma off). */
 ull_status ull_watch_push(ull_watch *watch, const ull_watch_sample *sample);
 
+/* One view of the rate of fall now. */
+typedef struct {
+    double rate_per_s;   /* a fall that fades with what is lost is corrected for that */
+    double noise_per_s;  /* its standard error by noise, */
+    double error_per_s;  /* and by noise, fading and allowance together */
+    double span_s;       /* through which it is seen; 0: there is none */
+} ull_watch_view;
+
+/* How certain it is once `rate`, seen as a straight line through `span_s` with the noise `sigma`, is brought to now. */
+ull_watch_view ull_watch_present(const ull_watch *watch, double rate_per_s, double sigma_per_s, double span_s, double fading);
+
+/* The surest view among the lines through the last `longest_s` and less. With `steady` not 0 only up to the first that
+ * contradicts a shorter one: there the rate has changed; then [low, high] is what all of them admit. */
+ull_watch_view ull_watch_rate(const ull_watch *watch, double fading, double longest_s, int steady, double *low, double *high);
+
 /* Batch: even times from the last one on, one allowance. certainty[i] (may be null) is that after value i; events[i] (may be
  * null) is an ull_watch_event. */
 ull_status ull_watch_run(ull_watch *watch, const ull_watch_sample *first, int64_t interval_ns, const double *value,

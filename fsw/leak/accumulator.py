@@ -136,10 +136,25 @@ class Model:
         return self._gas_m3_with(state, self.cushion.slow.value)
 
     def _gas_m3_with(self, state: State, exponent: float) -> float:
-        ratio = self.reference_pa / state.pressure_pa.value
-        if state.gas_temperature_k is None:
+        gas = state.gas_temperature_k
+        return self._gas_m3(state.pressure_pa.value, None if gas is None else gas.value, exponent)
+
+    def _gas_m3(self, pressure_pa: float, gas_temperature_k: float | None, exponent: float) -> float:
+        ratio = self.reference_pa / pressure_pa
+        if gas_temperature_k is None:
             return float(self.gas_m3.value * ratio ** (1 / exponent))
-        return self.gas_m3.value * ratio * state.gas_temperature_k.value / self.liquid.at_k
+        return self.gas_m3.value * ratio * gas_temperature_k / self.liquid.at_k
+
+    def kg(self, pressure_pa: float, temperature_k: float, gas_temperature_k: float | None) -> float:
+        """The liquid in loop and accumulator. A pressure that is not above vacuum gives NaN."""
+        if pressure_pa <= 0:
+            return math.nan
+        warmer_k = temperature_k - self.liquid.at_k
+        gas_m3 = self._gas_m3(pressure_pa, gas_temperature_k, self.cushion.slow.value)
+        liquid_m3 = (
+            self.volume_m3.value * (1 + 3 * self.wall_expansion_per_k * warmer_k) - gas_m3 + self.gas_m3.value
+        )
+        return self.liquid.density_at(temperature_k) * liquid_m3
 
     def inventory(self, state: State) -> Inventory:
         """The liquid in loop and accumulator. A pressure that is not above vacuum gives NaN."""
@@ -148,11 +163,9 @@ class Model:
             return Inventory(math.nan, math.nan, math.nan, self.scale, math.nan, math.nan)
         density = self.liquid.density_at(t.value)
         gas_m3 = self.gas_now_m3(state)
-        walls = 1 + 3 * self.wall_expansion_per_k * (t.value - self.liquid.at_k)
-        liquid_m3 = self.volume_m3.value * walls - (gas_m3 - self.gas_m3.value)
-        kg = density * liquid_m3
+        kg = self.kg(p.value, t.value, None if gas_t is None else gas_t.value)
         expansion = self.liquid.expansion_per_k - 3 * self.wall_expansion_per_k
-        kg_per_k = density * liquid_m3 * abs(expansion)
+        kg_per_k = kg * abs(expansion)
         gas_kg = (
             density * gas_m3
         )  # what the gas displaces; 1/k of dp/p, all of dTg/Tg of it is taken for liquid

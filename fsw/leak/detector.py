@@ -5,13 +5,12 @@ docs/leak-models.md derives the numbers.
 """
 
 import math
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from fsw._core import ffi, lib
-from fsw.leak.allowance import NONE, Allowance
+from fsw.leak.allowance import Allowance
 from fsw.leak.calibration import Calibration
 from fsw.occurrence import Kind
 from fsw.quantity import Duration
@@ -26,7 +25,6 @@ BENDS_SHARE = 0.2  # one leak's honest lines differ by this share; what differs 
 CURVED = (
     0.2  # share of itself that a leak may have faded by for its onset still to be dated by a straight line
 )
-CURVED_ERROR = 0.05  # of the fading: what the correction for it may be wrong by
 FORGET_NS = 600 * NS_PER_S  # without certainty for so long, it was another leak
 ENDED_SHARE = 0.1  # of the rate that was dated; a leak that is surely below is another one
 KINDS = {
@@ -86,15 +84,6 @@ class Dated(NamedTuple):
     rate: float
 
 
-class _Line(NamedTuple):
-    """One view of the rate: now, with what noise makes of it, over a span."""
-
-    rate: float
-    noise: float
-    span_s: float
-    error: float  # noise, fading and what may move, together
-
-
 class Detector:
     """The watch over one vessel. About a microsecond a sample, 40 kB."""
 
@@ -121,9 +110,11 @@ class Detector:
         sample: Any = ffi.new("ull_watch_sample *")
         self._sample, self._sample_allowance = sample, sample.allowance
         self._result: Any = ffi.new("ull_detector_verdict *")
-        self._slopes: Any = ffi.new("ull_detector_slope[]", lib.ULL_DETECTOR_VIEWS)
+        self._low: Any = ffi.new("double *")
+        self._high: Any = ffi.new("double *")
         self._noise = calibration.noise if calibration else 1.0
-        self._allowance = NONE
+        self._fading_per_kg = 0.0
+        self.events: list[Event] = []
         self._dated: Dated | None = None
         self._certain_ns = 0
 
@@ -141,9 +132,13 @@ class Detector:
         """Forget the level. The date of a leak that was certain is kept until it is refuted."""
         lib.ull_watch_restart(self._watch)
 
-    def allow(self, allowance: Allowance) -> None:
-        """From the next inventory on, so much may move without a leak."""
-        self._allowance = allowance
+    def expect(self, sigma_kg: float, fading_per_kg: float, allowance: Allowance) -> None:
+        """Of the inventories from the next one on: the noise declared, and what may move them without a leak.
+
+        `fading_per_kg`: by which share of itself a leak falls for each kg that it has lost.
+        """
+        self._sample.sigma = self._noise * sigma_kg
+        self._sample.fading = self._fading_per_kg = fading_per_kg
         to = self._sample_allowance
         (
             to.lasting_per_s,
@@ -154,86 +149,62 @@ class Detector:
             to.settling_ns,
         ) = allowance
 
-    def push(self, time_ns: int, kg: float, sigma_kg: float, fading_per_kg: float = 0.0) -> float:
-        """Take one good inventory, later than the last, with the noise declared for it; how sure a leak is.
-
-        1 and more is a leak. `fading_per_kg`: by which share of itself a leak falls for each kg that it has lost.
-        """
+    def push(self, time_ns: int, kg: float) -> float:
+        """Take one good inventory, later than the last; how sure a leak is: 1 and more is one."""
         sample, watch = self._sample, self._watch
         sample.time_ns = time_ns
         sample.value = kg
-        sample.sigma = self._noise * sigma_kg
-        sample.fading = fading_per_kg
         lib.ull_watch_push(watch, sample)
+        if watch.event:
+            self.events.append(Event(KINDS[watch.event], watch.event_ns, watch.event_value))
         certainty: float = watch.certainty
         return certainty
 
-    def event(self) -> Event | None:
-        """What the last inventory was found to be the end of."""
-        kind = KINDS.get(self._watch.event)
-        if kind is None:
-            return None
-        if kind is Kind.FALL:
+    def take_events(self) -> list[Event]:
+        """What the inventories were found to be the end of, since they were taken last."""
+        taken, self.events = self.events, []
+        if any(event.kind is Kind.FALL for event in taken):
             self._dated = None
-        return Event(kind, self._watch.event_ns, self._watch.event_value)
+        return taken
 
-    def verdict(self, now_ns: int, fading_per_kg: float = 0.0) -> Verdict | None:
+    def verdict(self, now_ns: int) -> Verdict | None:
         """Rate and onset; None before there is anything to tell. Some ten microseconds."""
-        lines = list(self._lines(now_ns, fading_per_kg))
-        if not lines:
-            return None
-        if self._watch.certainty < CERTAIN:
+        watch, low, high, fading_per_kg = self._watch, self._low, self._high, self._fading_per_kg
+        if watch.certainty < CERTAIN:
             if now_ns - self._certain_ns > FORGET_NS:
                 self._dated = None
-            best = min(lines, key=lambda line: line.error)
-            return Verdict(best.rate, best.error, span_s=best.span_s)
+            return _told(lib.ull_watch_rate(watch, fading_per_kg, math.inf, 0, low, high))
         result = self._result
         lib.ull_detector_result(self._detector, result)
         if not result.onset_ns or not math.isfinite(result.sigma_onset_s):
-            best = _surest(lines)
-            return Verdict(best.rate, best.error, span_s=best.span_s)
+            return _told(lib.ull_watch_rate(watch, fading_per_kg, math.inf, 1, low, high))
         age_s = max((now_ns - result.onset_ns) / NS_PER_S, 0.0)
-        whole = self._line(result.rate_per_s, result.sigma_rate_per_s, age_s, now_ns, fading_per_kg)
-        dated = self._date(now_ns, Dated(result.onset_ns, result.sigma_onset_s, whole.rate), whole)
+        whole = lib.ull_watch_present(watch, result.rate_per_s, result.sigma_rate_per_s, age_s, fading_per_kg)
+        dated = self._date(now_ns, Dated(result.onset_ns, result.sigma_onset_s, whole.rate_per_s), whole)
         age_s = (now_ns - dated.onset_ns) / NS_PER_S
-        best = _surest([*(line for line in lines if line.span_s < age_s), whole])
-        return Verdict(best.rate, best.error, age_s, dated.sigma_s, best.span_s)
+        best = lib.ull_watch_rate(watch, fading_per_kg, age_s, 1, low, high)
+        doubt = REFUTED_SIGMA * whole.noise_per_s + BENDS_SHARE * abs(whole.rate_per_s)
+        unchanged = low[0] <= high[0] and low[0] - doubt <= whole.rate_per_s <= high[0] + doubt
+        if unchanged and (not best.span_s or whole.error_per_s < best.error_per_s):
+            best = whole
+        told = _told(best)
+        return None if told is None else told._replace(onset_s=age_s, sigma_onset_s=dated.sigma_s)
 
-    def _lines(self, now_ns: int, fading_per_kg: float) -> Iterator[_Line]:
-        count = lib.ull_detector_slopes(self._detector, self._slopes, lib.ULL_DETECTOR_VIEWS)
-        for slope in self._slopes[0:count]:
-            yield self._line(slope.rate_per_s, slope.sigma_per_s, slope.span_s, now_ns, fading_per_kg)
-
-    def _line(self, rate: float, sigma: float, span_s: float, now_ns: int, fading_per_kg: float) -> _Line:
-        """The rate now: a leak that fades exponentially with what it has lost has this mean over the span."""
-        faded = fading_per_kg * rate * span_s
-        share = math.log1p(faded) / faded if faded > 0 else 1.0
-        unseen = UNIFORM * self._allowance.over(span_s, now_ns)
-        error = math.hypot(sigma * share, unseen, CURVED_ERROR * (1 - share) * rate)
-        return _Line(rate * share, sigma * share, span_s, error)
-
-    def _date(self, now_ns: int, found: Dated, whole: _Line) -> Dated:
+    def _date(self, now_ns: int, found: Dated, whole: Any) -> Dated:
         """The best date of this leak: of before a gap, if it goes on behind it; of before it faded, if it fades."""
         kept = self._dated
-        if kept is None or whole.rate + REFUTED_SIGMA * whole.error < ENDED_SHARE * kept.rate:
+        most = whole.rate_per_s + REFUTED_SIGMA * whole.error_per_s
+        if kept is None or most < ENDED_SHARE * kept.rate:
             kept = found
         doubt_ns = REFUTED_SIGMA * math.hypot(found.sigma_s, kept.sigma_s) * NS_PER_S
         agrees = abs(found.onset_ns - kept.onset_ns) < doubt_ns
-        if agrees and found.sigma_s < kept.sigma_s and whole.rate > (1 - CURVED) * kept.rate:
+        if agrees and found.sigma_s < kept.sigma_s and found.rate > (1 - CURVED) * kept.rate:
             kept = Dated(found.onset_ns, found.sigma_s, kept.rate)
         self._dated, self._certain_ns = kept, now_ns
         return kept
 
 
-def _surest(lines: list[_Line]) -> _Line:
-    """The least error among lines, shortest first, up to the first that contradicts a shorter one: the leak changed."""
-    low, high = -math.inf, math.inf
-    best = lines[0]
-    for line in lines:
-        doubt = REFUTED_SIGMA * line.noise + BENDS_SHARE * abs(line.rate)
-        low, high = max(low, line.rate - doubt), min(high, line.rate + doubt)
-        if low > high:
-            break
-        if line.error < best.error:
-            best = line
-    return best
+def _told(view: Any) -> Verdict | None:
+    if not view.span_s:
+        return None
+    return Verdict(view.rate_per_s, view.error_per_s, span_s=view.span_s)

@@ -78,10 +78,14 @@ class Model:
     leak_limit_kg_per_s: float
     assumed_temperature_k: Measured
 
+    def kg(self, pressure_pa: float, temperature_k: float, gas_temperature_k: float | None) -> float:
+        """The gas of the volume."""
+        return pressure_pa * self.volume_m3.value / (self.gas.specific_constant * temperature_k)
+
     def inventory(self, state: State) -> Inventory:
         """The gas of the volume."""
         p, t = state.pressure_pa, state.temperature_k
-        kg = p.value * self.volume_m3.value / (self.gas.specific_constant * t.value)
+        kg = self.kg(p.value, t.value, None)
         assumed = self.assumed_temperature_k.sigma / t.value if t is self.assumed_temperature_k else 0.0
         scale = math.hypot(self.volume_m3.sigma / self.volume_m3.value, assumed)
         noise_t = 0.0 if assumed else t.sigma / t.value

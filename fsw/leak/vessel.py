@@ -54,8 +54,11 @@ class Model(Protocol):
     def assumed_temperature_k(self) -> Measured:
         """Where no channel measures it."""
 
-    def inventory(self, state: State) -> Inventory:
+    def kg(self, pressure_pa: float, temperature_k: float, gas_temperature_k: float | None) -> float:
         """How much is in it; NaN where the state has no meaning for it."""
+
+    def inventory(self, state: State) -> Inventory:
+        """The same with all that can be wrong with it."""
 
     def magnified(self, state: State, age_s: float, span_s: float) -> Measured:
         """How many times larger a leak that is `age_s` old shows in the inventory's slope over the last `span_s`."""
@@ -135,6 +138,8 @@ class Vessel:
         self._rise: Occurrence | None = None
         self._rise_until_ns = 0
         self._judged_ns = 0
+        self._state = State(Measured(math.nan, math.nan), model.assumed_temperature_k)
+        self._inventory: Inventory | None = None  # with all that goes with it, as of the last second
         self._told_ns = 0
         self._told_certain = False
         self._pressure = Series()
@@ -186,65 +191,76 @@ class Vessel:
         return taken
 
     def _judge(self, time_ns: int, table: Table, quality: int) -> None:
-        state, alive = self._state(time_ns, table)
-        origin = quality & ~TRUST
-        inventory = self._model.inventory(state)
-        good = alive and not quality & UNCERTAIN and math.isfinite(inventory.kg)
+        inputs, value = self._inputs, table.value
+        pressure, origin = self._pressure, quality & ~TRUST
+        pressure_pa, gas_k = value[inputs.pressure], None
+        pressure.push(time_ns, pressure_pa)
+        temperature_k = self._temperature_k(table)
+        if inputs.gas_temperature is not None:
+            gas_k = value[inputs.gas_temperature]
+        kg = self._model.kg(pressure_pa, temperature_k, gas_k)
+        inventory = self._inventory
+        due = time_ns - self._told_ns >= SECOND_NS or inventory is None
+        if due or inventory is None:
+            self._state = self._seen(table, temperature_k)
+            self._inventory = inventory = self._model.inventory(self._state)
+        alive = pressure.equal < FLAT_SAMPLES or not pressure.flat(self._flat_ns)
+        good = alive and not quality & UNCERTAIN and math.isfinite(kg)
         table.write(
-            self._outputs.inventory,
-            inventory.kg,
-            inventory.sigma_kg,
-            time_ns,
-            (GOOD if good else UNCERTAIN) | origin,
+            self._outputs.inventory, kg, inventory.sigma_kg, time_ns, (GOOD if good else UNCERTAIN) | origin
         )
         if self._suspended:
             self._cannot_tell(time_ns, table, Finding.SUSPENDED, origin)
             return
         if not good:
+            self._inventory = None
             if time_ns - self._judged_ns >= self._gap_ns:
                 why = Finding.UNCERTAIN_INPUT if alive else Finding.FLAT
                 self._cannot_tell(time_ns, table, why, origin)
             return
         self._judged_ns = time_ns
         detector = self._detector
-        if self._stirred_ns is None:
-            self._stir(time_ns, self._thermal.start * inventory.kg_per_k)
-        due = time_ns - self._told_ns >= SECOND_NS
         if due:
-            detector.allow(self._allowance(time_ns, inventory))
-        kg = inventory.kg
+            if self._stirred_ns is None:
+                self._stir(time_ns, self._thermal.start * inventory.kg_per_k)
+            detector.expect(inventory.noise_kg, inventory.fading_per_kg, self._allowance(time_ns, inventory))
         if self._calibration is not None:
-            t = state.temperature_k.value
-            kg -= self._calibration.thermal_kg(t, self._lagged.push(time_ns, t))
-        certainty = detector.push(time_ns, kg, inventory.noise_kg, inventory.fading_per_kg)
-        self._hear(time_ns, inventory)
+            kg -= self._calibration.thermal_kg(temperature_k, self._lagged.push(time_ns, temperature_k))
+        certainty = detector.push(time_ns, kg)
+        if detector.events or self._rise is not None:
+            self._hear(time_ns)
         certain = certainty >= CERTAIN
         if due or certain is not self._told_certain:
             self._told_ns, self._told_certain = time_ns, certain
-            self._tell(time_ns, table, state, inventory, certainty, origin)
+            self._tell(time_ns, table, self._state, inventory, certainty, origin)
         else:
-            table.value[self._outputs.leak_certainty] = certainty
+            value[self._outputs.leak_certainty] = certainty
             table.time_ns[self._outputs.leak_certainty] = time_ns
 
-    def _state(self, time_ns: int, table: Table) -> tuple[State, bool]:
-        """What the instruments say, and whether the pressure is alive."""
-        p, t, gas = self._inputs.pressure, self._inputs.temperature, self._inputs.gas_temperature
-        self._pressure.push(time_ns, table.value[p])
-        pressure = Measured(table.value[p], table.sigma[p])
-        alive = not self._pressure.flat(self._flat_ns)
-        if t is None:
-            return State(pressure, self._model.assumed_temperature_k), alive
-        if self._temperature.push(table.time_ns[t], table.value[t]):
-            self._restlessness.push(self._temperature.time_ns, self._temperature.value)
+    def _temperature_k(self, table: Table) -> float:
+        row, series = self._inputs.temperature, self._temperature
+        if row is None:
+            return self._model.assumed_temperature_k.value
+        kelvin: float = table.value[row]
+        if series.push(table.time_ns[row], kelvin):
+            self._restlessness.push(series.time_ns, kelvin)
+        return kelvin
+
+    def _seen(self, table: Table, temperature_k: float) -> State:
+        """What the instruments say, with their noise."""
+        inputs, sigma = self._inputs, table.sigma
+        pressure = Measured(table.value[inputs.pressure], sigma[inputs.pressure])
+        if inputs.temperature is None:
+            return State(pressure, self._model.assumed_temperature_k)
         # Asked less often, a temperature is the same in several inventories: its noise averages away less.
         ratio = self._temperature.interval_ns / (self._pressure.interval_ns or 1)
         repeats = math.sqrt(ratio) if ratio > 1 else 1.0
-        state = State(
+        gas = inputs.gas_temperature
+        return State(
             pressure,
-            Measured(table.value[t], table.sigma[t] * repeats),
-            None if gas is None else Measured(table.value[gas], table.sigma[gas] * repeats),
+            Measured(temperature_k, sigma[inputs.temperature] * repeats),
+            None if gas is None else Measured(table.value[gas], sigma[gas] * repeats),
         )
-        return state, alive
 
     def _allowance(self, time_ns: int, inventory: Inventory) -> Allowance:
         """What may move the inventory and is no leak, by the board's word or by calibration."""
@@ -285,11 +301,10 @@ class Vessel:
         zero = calibration.zero_leak
         return max(declared - zero.value, 0.0) + ZERO_SIGMA * zero.sigma
 
-    def _hear(self, time_ns: int, inventory: Inventory) -> None:
+    def _hear(self, time_ns: int) -> None:
         """What the detector took for something else than a leak. Rises in a row are one."""
-        event = self._detector.event()
-        if event is not None:
-            row = self._outputs.inventory
+        row = self._outputs.inventory
+        for event in self._detector.take_events():
             if event.kind is Kind.RISE:
                 before = self._rise
                 kg = event.kg if before is None else before.kg + event.kg
@@ -315,7 +330,7 @@ class Vessel:
     def _tell(
         self, time_ns: int, table: Table, state: State, inventory: Inventory, certainty: float, origin: int
     ) -> None:
-        verdict = self._detector.verdict(time_ns, inventory.fading_per_kg)
+        verdict = self._detector.verdict(time_ns)
         if verdict is None:
             self._cannot_tell(time_ns, table, Finding.LEARNING, origin)
             return
@@ -399,7 +414,7 @@ class Series:
         self.value = math.nan
         self.interval_ns = 0
         self._moved_ns = 0
-        self._equal = 0
+        self.equal = 0
 
     def push(self, time_ns: int, value: float) -> bool:
         """False for a sample that is known already."""
@@ -407,11 +422,11 @@ class Series:
             return False
         self.interval_ns, self.time_ns = time_ns - self.time_ns, time_ns
         if value == self.value:
-            self._equal += 1
+            self.equal += 1
         else:
-            self.value, self._moved_ns, self._equal = value, time_ns, 0
+            self.value, self._moved_ns, self.equal = value, time_ns, 0
         return True
 
     def flat(self, span_ns: int) -> bool:
         """Unchanged for at least so long, and too often to be chance."""
-        return self._equal >= FLAT_SAMPLES and self.time_ns - self._moved_ns >= span_ns
+        return self.equal >= FLAT_SAMPLES and self.time_ns - self._moved_ns >= span_ns
