@@ -163,6 +163,8 @@ class Teller:
         rate, hole = self._read(vessel, "leak_rate", table), self._read(vessel, "hole", table)
         onset, empty = self._read(vessel, "onset", table), self._read(vessel, "time_to_empty", table)
         decay = self._read(vessel, "decay", table)
+        # Rate and onset are told once a second, the inventory with each sample.
+        told_ns = onset.time_ns + unix_ns - max(onset.time_ns, self._read(vessel, "inventory", table).time_ns)
         age_s = _number(onset.value)
         return {
             "leak_kg_per_s": _number(rate.value),
@@ -171,7 +173,7 @@ class Teller:
             "decay_sigma_pa_per_s": _number(decay.sigma),
             "hole_m": _number(hole.value),
             "hole_sigma_m": _number(hole.sigma),
-            "onset_s": None if age_s is None else round(unix_ns / NS_PER_S - age_s, 3),
+            "onset_s": None if age_s is None else round(told_ns / NS_PER_S - age_s, 3),
             "time_to_empty_s": _time(empty.value),
             "time_to_empty_band_s": _band(empty),
         }

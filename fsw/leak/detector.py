@@ -25,6 +25,7 @@ BENDS_SHARE = 0.2  # one leak's honest lines differ by this share; what differs 
 CURVED = (
     0.2  # share of itself that a leak may have faded by for its onset still to be dated by a straight line
 )
+MISFIT = 1.5  # of the rms of 20 samples and more, by chance once in 10^4
 FORGET_NS = 600 * NS_PER_S  # without certainty for so long, it was another leak
 ENDED_SHARE = 0.1  # of the rate that was dated; a leak that is surely below is another one
 KINDS = {
@@ -110,6 +111,8 @@ class Detector:
         sample: Any = ffi.new("ull_watch_sample *")
         self._sample, self._sample_allowance = sample, sample.allowance
         self._result: Any = ffi.new("ull_detector_verdict *")
+        self._trace: Any = ffi.addressof(watch.trace)
+        self._look: Any = ffi.new("ull_trace_look *")
         self._low: Any = ffi.new("double *")
         self._high: Any = ffi.new("double *")
         self._noise = calibration.noise if calibration else 1.0
@@ -177,23 +180,49 @@ class Detector:
         result = self._result
         lib.ull_detector_result(self._detector, result)
         if not result.onset_ns or not math.isfinite(result.sigma_onset_s):
-            return _told(lib.ull_watch_rate(watch, fading_per_kg, math.inf, 1, low, high))
+            told = _told(lib.ull_watch_rate(watch, fading_per_kg, math.inf, 1, low, high))
+            kept = self._dated
+            if told is None or kept is None:
+                return told
+            self._certain_ns = now_ns
+            return told._replace(onset_s=(now_ns - kept.onset_ns) / NS_PER_S, sigma_onset_s=kept.sigma_s)
         age_s = max((now_ns - result.onset_ns) / NS_PER_S, 0.0)
-        whole = lib.ull_watch_present(watch, result.rate_per_s, result.sigma_rate_per_s, age_s, fading_per_kg)
-        dated = self._date(now_ns, Dated(result.onset_ns, result.sigma_onset_s, whole.rate_per_s), whole)
-        age_s = (now_ns - dated.onset_ns) / NS_PER_S
         best = lib.ull_watch_rate(watch, fading_per_kg, age_s, 1, low, high)
+        misfit = self._misfit()
+        straight = misfit < MISFIT and low[0] <= high[0]
+        whole = lib.ull_watch_present(watch, result.rate_per_s, result.sigma_rate_per_s, age_s, fading_per_kg)
+        found = Dated(result.onset_ns, result.sigma_onset_s, whole.rate_per_s)
+        if not straight:
+            found = self._between(now_ns, found, misfit, best.rate_per_s)
+        dated = self._date(now_ns, found, whole if straight else best)
+        age_s = (now_ns - dated.onset_ns) / NS_PER_S
         doubt = REFUTED_SIGMA * whole.noise_per_s + BENDS_SHARE * abs(whole.rate_per_s)
-        unchanged = low[0] <= high[0] and low[0] - doubt <= whole.rate_per_s <= high[0] + doubt
+        unchanged = straight and low[0] - doubt <= whole.rate_per_s <= high[0] + doubt
         if unchanged and (not best.span_s or whole.error_per_s < best.error_per_s):
             best = whole
         told = _told(best)
         return None if told is None else told._replace(onset_s=age_s, sigma_onset_s=dated.sigma_s)
 
-    def _date(self, now_ns: int, found: Dated, whole: Any) -> Dated:
+    def _misfit(self) -> float:
+        """What a level and then a straight fall leave of the course, over its noise: about 1 where it was so."""
+        used = self._detector.settings
+        slow_variance = used.sigma * used.sigma * (1 + used.phi) / (1 - used.phi)
+        lib.ull_trace_judge(self._trace, float(self._result.lag), slow_variance, self._look)
+        misfit: float = self._look.misfit
+        return misfit
+
+    def _between(self, now_ns: int, found: Dated, misfit: float, rate: float) -> Dated:
+        """The date of a fall that is not straight: between the straight line's and what the present rate would take."""
+        age_s, fall = (now_ns - found.onset_ns) / NS_PER_S, self._look.fall
+        other_s = fall / rate if rate > 0 and fall > 0 else age_s
+        middle_s, half_s = 0.5 * (age_s + other_s), 0.5 * abs(age_s - other_s)
+        sigma_s = math.hypot(half_s, misfit * found.sigma_s)
+        return Dated(now_ns - round(middle_s * NS_PER_S), sigma_s, found.rate)
+
+    def _date(self, now_ns: int, found: Dated, now: Any) -> Dated:
         """The best date of this leak: of before a gap, if it goes on behind it; of before it faded, if it fades."""
         kept = self._dated
-        most = whole.rate_per_s + REFUTED_SIGMA * whole.error_per_s
+        most = now.rate_per_s + REFUTED_SIGMA * now.error_per_s
         if kept is None or most < ENDED_SHARE * kept.rate:
             kept = found
         doubt_ns = REFUTED_SIGMA * math.hypot(found.sigma_s, kept.sigma_s) * NS_PER_S
