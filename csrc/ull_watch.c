@@ -21,9 +21,9 @@ static const double MISFIT = 2.0, SLOWING = 0.9;
 static const double BACK = 0.5;          /* of the fall that a leak would have made: less is left of it */
 /* Views of a rate. A needless change of mind costs precision, so it must be sure; honest lines through one leak differ. */
 static const double REFUTED = 5.0, BENDS = 0.2;
-static const double BENT = 3.0;          /* standard errors beyond which lines that differ do not do so by chance */
+static const double BENT = 4.0;          /* standard errors beyond which lines that differ do not do so by chance */
 static const double ALIKE = 1.1;         /* errors whose difference means nothing: bounds of temperature are rough, noise is not */
-static const double LAWLESS = 1.5;       /* of the fading: viscous flow fades twice as fast as a hole's, and more near its end */
+static const double LAWLESS = 10.0;       /* times itself: a viscous flow fades twice as fast as that of a hole, one into a closed space faster still */
 static const double CURVED = 0.05;       /* of the fading: what the correction for it may be wrong by */
 enum { LOOK_LAG = 16, LOOK_STEP = 8, LOOK_SHARE = 4, NEWEST = 4 };
 
@@ -255,7 +255,7 @@ static void distrust(ull_watch_view *view, const double *curve, size_t count) {
             const double chance = BENT * sqrt(fmax(younger * younger - own * own, 0.0));
             const double apart = fabs(view[i].rate_per_s - view[j].rate_per_s);
             if (apart <= chance) continue;
-            beyond[i] = fmax(beyond[i], apart - chance);
+            beyond[i] = fmax(beyond[i], apart);
             if (curve[i] > curve[j]) law = fmax(law, fmin(apart / (curve[i] - curve[j]), LAWLESS));
         }
     }
@@ -275,12 +275,17 @@ ull_watch_view ull_watch_rate(const ull_watch *watch, double fading, double long
     *low = -INFINITY;
     *high = INFINITY;
     if (begun(watch)) {
-        /* A gross leak is found while the youngest hypothesis still reaches back before its onset. */
-        lines[0].rate_per_s = ull_trace_newest(&watch->trace, NEWEST, slow_variance(watch), &lines[0].span_s,
-                                               &lines[0].sigma_per_s);
-        found = 1 + ull_detector_slopes(&watch->detector, lines + 1, ULL_DETECTOR_VIEWS);
+        found = ull_detector_slopes(&watch->detector, lines + 1, ULL_DETECTOR_VIEWS);
+        if (steady && found && lines[1].span_s > longest_s) {
+            /* A gross leak is found while the youngest hypothesis still reaches back before its onset. */
+            lines[0].rate_per_s = ull_trace_newest(&watch->trace, NEWEST, slow_variance(watch), &lines[0].span_s,
+                                                   &lines[0].sigma_per_s);
+            found++;
+        } else {
+            for (size_t i = 0; i < found; i++) lines[i] = lines[i + 1];
+        }
     }
-    for (size_t i = 0; i < found && (i <= 1 || lines[i].span_s <= longest_s); i++) {
+    for (size_t i = 0; i < found && (i == 0 || lines[i].span_s <= longest_s); i++) {
         const double rate = lines[i].rate_per_s;
         const ull_watch_view view = ull_watch_present(watch, rate, lines[i].sigma_per_s, lines[i].span_s, fading);
         if (!isfinite(view.noise_per_s)) continue;
