@@ -138,3 +138,25 @@ void ull_trace_judge(const ull_trace *trace, double lag, double variance, ull_tr
     for (int i = n - LAST; i < n; i++) last += w.x[i] / LAST;
     look->fall = level - last;
 }
+
+double ull_trace_newest(const ull_trace *trace, uint32_t count, double variance, double *span_s, double *sigma_per_s) {
+    *span_s = 0.0;
+    *sigma_per_s = INFINITY;
+    if (count < LAST || count > POINTS || trace->count < count) return 0.0;
+    const uint64_t last = trace->count - 1;
+    const int64_t last_ns = trace->time_ns[0][last & MASK];
+    const double reference = trace->value[0][last & MASK];
+    double st = 0.0, stt = 0.0, sx = 0.0, stx = 0.0;
+    for (uint64_t i = trace->count - count; i <= last; i++) {
+        const double t = (double)(trace->time_ns[0][i & MASK] - last_ns) * 1e-9;
+        const double x = trace->value[0][i & MASK] - reference;
+        st += t;
+        stt += t * t;
+        sx += x;
+        stx += t * x;
+    }
+    const double det = count * stt - st * st;
+    *span_s = (double)(last_ns - trace->time_ns[0][(trace->count - count) & MASK]) * 1e-9;
+    *sigma_per_s = sqrt(variance * count / det);
+    return (st * sx - count * stx) / det;
+}

@@ -23,9 +23,12 @@ static const double LATE_SIGMA = 1.5, LATE = 0.4;
 static const double BACK = 0.5;          /* of the fall that a leak would have made: less is left of it */
 /* Views of a rate. A needless change of mind costs precision, so it must be sure; honest lines through one leak differ. */
 static const double REFUTED = 5.0, BENDS = 0.2;
+static const double BENT = 4.0;          /* standard errors beyond which lines that differ do not do so by chance */
+static const double ALIKE = 1.1;         /* errors whose difference means nothing: bounds of temperature are rough, noise is not */
+static const double LAWLESS = 10.0;       /* times itself: a viscous flow fades twice as fast as that of a hole, one into a closed space faster still */
 static const double CURVED = 0.05;       /* of the fading: what the correction for it may be wrong by */
 enum { LOOK_RAW = 24, /* the longest lag of which single samples are seen */
-       LOOK_LAG = 16, LOOK_STEP = 8, LOOK_SHARE = 4 };
+       LOOK_LAG = 16, LOOK_STEP = 8, LOOK_SHARE = 4, NEWEST = 4 };
 
 ull_status ull_watch_init(ull_watch *watch, const ull_watch_settings *settings) {
     const ull_watch_settings *s = settings;
@@ -265,23 +268,66 @@ ull_watch_view ull_watch_present(const ull_watch *watch, double rate_per_s, doub
                             .span_s = span_s};
 }
 
+/* Lines through one leak differ by more than chance: then the law of its fading is not the one that was taken, and by so
+ * much of itself the correction is wrong in all of them. What even that does not explain is an error of the line itself. */
+static void distrust(ull_watch_view *view, const double *curve, size_t count) {
+    double law = CURVED, beyond[ULL_DETECTOR_VIEWS + 1] = {0};
+    for (size_t i = 1; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            const double younger = view[j].noise_per_s, own = view[i].noise_per_s;
+            const double chance = BENT * sqrt(fmax(younger * younger - own * own, 0.0));
+            const double apart = fabs(view[i].rate_per_s - view[j].rate_per_s);
+            if (apart <= chance) continue;
+            beyond[i] = fmax(beyond[i], apart);
+            if (curve[i] > curve[j]) law = fmax(law, fmin(apart / (curve[i] - curve[j]), LAWLESS));
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        const double taken = CURVED * curve[i], wrong = law * curve[i];
+        view[i].error_per_s = sqrt(fmax(view[i].error_per_s * view[i].error_per_s - taken * taken, 0.0) + wrong * wrong +
+                                   beyond[i] * beyond[i]);
+    }
+}
+
 ull_watch_view ull_watch_rate(const ull_watch *watch, double fading, double longest_s, int steady, double *low,
                               double *high) {
-    ull_detector_slope lines[ULL_DETECTOR_VIEWS];
-    const size_t count = begun(watch) ? ull_detector_slopes(&watch->detector, lines, ULL_DETECTOR_VIEWS) : 0;
-    ull_watch_view best = {.error_per_s = INFINITY};
+    ull_detector_slope lines[ULL_DETECTOR_VIEWS + 1];
+    ull_watch_view views[ULL_DETECTOR_VIEWS + 1], best = {.error_per_s = INFINITY};
+    double curve[ULL_DETECTOR_VIEWS + 1];
+    size_t count = 0, found = 0;
     *low = -INFINITY;
     *high = INFINITY;
-    for (size_t i = 0; i < count && (i == 0 || lines[i].span_s <= longest_s); i++) {
-        const ull_watch_view view =
-            ull_watch_present(watch, lines[i].rate_per_s, lines[i].sigma_per_s, lines[i].span_s, fading);
+    if (begun(watch)) {
+        found = ull_detector_slopes(&watch->detector, lines + 1, ULL_DETECTOR_VIEWS);
+        if (steady && found && lines[1].span_s > longest_s) {
+            /* A gross leak is found while the youngest hypothesis still reaches back before its onset. */
+            lines[0].rate_per_s = ull_trace_newest(&watch->trace, NEWEST, slow_variance(watch), &lines[0].span_s,
+                                                   &lines[0].sigma_per_s);
+            found++;
+        } else {
+            for (size_t i = 0; i < found; i++) lines[i] = lines[i + 1];
+        }
+    }
+    for (size_t i = 0; i < found && (i == 0 || lines[i].span_s <= longest_s); i++) {
+        const double rate = lines[i].rate_per_s;
+        const ull_watch_view view = ull_watch_present(watch, rate, lines[i].sigma_per_s, lines[i].span_s, fading);
+        if (!isfinite(view.noise_per_s)) continue;
         if (steady) {
             const double doubt = REFUTED * view.noise_per_s + BENDS * fabs(view.rate_per_s);
             *low = fmax(*low, view.rate_per_s - doubt);
             *high = fmin(*high, view.rate_per_s + doubt);
             if (*low > *high) break;
         }
-        if (view.error_per_s < best.error_per_s) best = view;
+        curve[count] = rate - view.rate_per_s;
+        views[count++] = view;
+    }
+    if (steady) distrust(views, curve, count);
+    for (size_t i = 0; i < count; i++) {
+        if (views[i].error_per_s < best.error_per_s) best = views[i];
+    }
+    const double alike = steady ? 0.0 : ALIKE * best.error_per_s;
+    for (size_t i = 0; i < count; i++) {
+        if (views[i].error_per_s <= alike && views[i].noise_per_s < best.noise_per_s) best = views[i];
     }
     return best;
 }

@@ -1,6 +1,6 @@
 """From a board to the objects that do its work: the one place that knows how the rooms are connected."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from fsw.alarms import AlarmBook
 from fsw.board.board import Board
@@ -26,6 +26,7 @@ def monitor(
     `reporter` may put something between the monitor and its telemetry.
     """
     table = Table(board.parameters)
+    declared = {channel.row: channel.sigma_min for channel in board.channels}
     telemetry = Telemetry(
         Framer(board.apid),
         table,
@@ -40,7 +41,7 @@ def monitor(
         table,
         Filters(board.channels, table),
         PhaseBook(board.phases, [spec.outputs.inventory for spec in board.vessels]),
-        [vessel(spec) for spec in board.vessels],
+        [vessel(spec, declared) for spec in board.vessels],
         Limits(board.limits, table),
         AlarmBook(board.limits),
         telemetry if reporter is None else reporter(telemetry),
@@ -48,8 +49,8 @@ def monitor(
     )
 
 
-def vessel(spec: VesselSpec) -> Vessel:
-    """One vessel with a fresh memory."""
+def vessel(spec: VesselSpec, declared: Mapping[int, float]) -> Vessel:
+    """One vessel with a fresh memory; `declared` is the noise of the channels by row."""
     return Vessel(
         spec.name,
         spec.model,
@@ -60,6 +61,7 @@ def vessel(spec: VesselSpec) -> Vessel:
         spec.calibration,
         spec.detector.gap,
         spec.detector.flat,
+        declared,
     )
 
 

@@ -9,7 +9,7 @@ from fsw.board.vessel import VesselSpec
 from fsw.ground.decode import WORSE, Advice, limit_text, time_text, value_text, words
 from fsw.ground.recording import Mark, Remark
 from fsw.ground.replay import Due, Found, Happened, Reported
-from fsw.leak.state import NEVER_S
+from fsw.leak.state import NEVER_S, Finding
 from fsw.limit import Check
 from fsw.packets.event import Severity
 from fsw.sample import Quality
@@ -151,6 +151,7 @@ class Teller:
             "time_s": unix_ns / NS_PER_S,
             "vessel": vessel,
             "determined": bool(certainty.quality & Quality.GOOD),
+            "verdict": _verdict(self._read(vessel, "verdict", table).value),
             "certainty": _number(certainty.value),
             "inventory_kg": _number(inventory.value),
             "inventory_sigma_kg": _number(inventory.sigma),
@@ -161,13 +162,18 @@ class Teller:
     def _leak_json(self, unix_ns: int, vessel: str | None, table: Table) -> Json:
         rate, hole = self._read(vessel, "leak_rate", table), self._read(vessel, "hole", table)
         onset, empty = self._read(vessel, "onset", table), self._read(vessel, "time_to_empty", table)
+        decay = self._read(vessel, "decay", table)
+        # Rate and onset are told once a second, the inventory with each sample.
+        told_ns = onset.time_ns + unix_ns - max(onset.time_ns, self._read(vessel, "inventory", table).time_ns)
         age_s = _number(onset.value)
         return {
             "leak_kg_per_s": _number(rate.value),
             "leak_sigma_kg_per_s": _number(rate.sigma),
+            "decay_pa_per_s": _number(decay.value),
+            "decay_sigma_pa_per_s": _number(decay.sigma),
             "hole_m": _number(hole.value),
             "hole_sigma_m": _number(hole.sigma),
-            "onset_s": None if age_s is None else round(unix_ns / NS_PER_S - age_s, 3),
+            "onset_s": None if age_s is None else round(told_ns / NS_PER_S - age_s, 3),
             "time_to_empty_s": _time(empty.value),
             "time_to_empty_band_s": _band(empty),
         }
@@ -218,6 +224,11 @@ def _input_rows(spec: VesselSpec) -> list[int]:
         for row in (value if isinstance(value, tuple) else (value,))
         if row is not None
     ]
+
+
+def _verdict(value: float) -> str | None:
+    """The finding in a word; None before there is one."""
+    return Finding(int(value)).name.lower() if math.isfinite(value) else None
 
 
 def _number(value: float) -> float | None:

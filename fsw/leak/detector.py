@@ -21,10 +21,15 @@ LEVELS = 12  # octaves of lag above 256 samples: 10^6, 29 h at 10 Hz
 CERTAIN = 1.0
 UNIFORM = 1 / math.sqrt(3)  # standard error of what is known only by its bound
 REFUTED_SIGMA = 5.0  # a needless change of mind about a rate costs precision, so it must be sure
+BENT_SIGMA = 4.0  # by which the line since the onset may differ from the surest one
 BENDS_SHARE = 0.2  # one leak's honest lines differ by this share; what differs by more has changed
 CURVED = (
     0.2  # share of itself that a leak may have faded by for its onset still to be dated by a straight line
 )
+YOUNG = 16  # samples of the likeliest onset: there is not one in every place yet
+LAG_OF_EACH = 25.0  # samples of lag for each sample in a point of the trace
+KINK = 1 / 6  # of a fall from point to point: what a kink between two of few points leaves at most
+MISFIT = 1.5  # of the rms of 20 samples and more, by chance once in 10^4
 FORGET_NS = 600 * NS_PER_S  # without certainty for so long, it was another leak
 ENDED_SHARE = 0.1  # of the rate that was dated; a leak that is surely below is another one
 KINDS = {
@@ -109,6 +114,8 @@ class Detector:
         sample: Any = ffi.new("ull_watch_sample *")
         self._sample, self._sample_allowance = sample, sample.allowance
         self._result: Any = ffi.new("ull_detector_verdict *")
+        self._trace: Any = ffi.addressof(watch.trace)
+        self._look: Any = ffi.new("ull_trace_look *")
         self._low: Any = ffi.new("double *")
         self._high: Any = ffi.new("double *")
         self._noise = calibration.noise if calibration else 1.0
@@ -180,12 +187,21 @@ class Detector:
         if not result.onset_ns or not math.isfinite(result.sigma_onset_s):
             return self._older(now_ns)
         age_s = max((now_ns - result.onset_ns) / NS_PER_S, 0.0)
-        whole = lib.ull_watch_present(watch, result.rate_per_s, result.sigma_rate_per_s, age_s, fading_per_kg)
-        dated = self._date(now_ns, Dated(result.onset_ns, result.sigma_onset_s, whole.rate_per_s), whole)
+        bent, sigma_per_s, longest_s = self._bent(), result.sigma_rate_per_s, age_s
+        if result.lag < YOUNG:
+            least, longest_s = self._young()
+            sigma_per_s = max(sigma_per_s, least)
+        best = lib.ull_watch_rate(watch, fading_per_kg, longest_s, 1, low, high)
+        whole = lib.ull_watch_present(watch, result.rate_per_s, sigma_per_s, age_s, fading_per_kg)
+        apart = abs(whole.rate_per_s - best.rate_per_s) > BENT_SIGMA * best.error_per_s and best.span_s > 0
+        straight = bent < 1 and low[0] <= high[0] and not apart
+        found = Dated(result.onset_ns, result.sigma_onset_s, whole.rate_per_s)
+        if not straight:
+            found = self._between(now_ns, found, best.rate_per_s)
+        dated = self._date(now_ns, found, whole if straight else best)
         age_s = (now_ns - dated.onset_ns) / NS_PER_S
-        best = lib.ull_watch_rate(watch, fading_per_kg, age_s, 1, low, high)
         doubt = REFUTED_SIGMA * whole.noise_per_s + BENDS_SHARE * abs(whole.rate_per_s)
-        unchanged = low[0] <= high[0] and low[0] - doubt <= whole.rate_per_s <= high[0] + doubt
+        unchanged = straight and low[0] - doubt <= whole.rate_per_s <= high[0] + doubt
         if unchanged and (not best.span_s or whole.error_per_s < best.error_per_s):
             best = whole
         told = _told(best)
@@ -201,10 +217,36 @@ class Detector:
         self._certain_ns = now_ns
         return told._replace(onset_s=age_s, sigma_onset_s=kept.sigma_s)
 
-    def _date(self, now_ns: int, found: Dated, whole: Any) -> Dated:
+    def _young(self) -> tuple[float, float]:
+        """Doubt that a line of unknown onset has through what fell since then, kg/s; and how long that is, s."""
+        used, interval_s = self._detector.settings, self._detector.per_interval
+        samples = max(self._look.since, 1.0)
+        long_run = used.sigma * math.sqrt((1 + used.phi) / (1 - used.phi))
+        return long_run * math.sqrt(12 / samples**3) / interval_s, samples * interval_s
+
+    def _bent(self) -> float:
+        """What a level and then a straight fall leave of the course, over what noise would; 1 and less is a line."""
+        used, look, lag = self._detector.settings, self._look, float(self._result.lag)
+        slow_variance = used.sigma * used.sigma * (1 + used.phi) / (1 - used.phi)
+        lib.ull_trace_judge(self._trace, lag, slow_variance, look)
+        # The trace has means of so many samples, and tries no onset between two of them.
+        samples = 2 ** max(math.ceil(math.log2(max(lag, 1.0) / LAG_OF_EACH)), 0)
+        fall = abs(look.going_per_s) * self._detector.per_interval / math.sqrt(slow_variance)
+        bent: float = look.misfit / math.hypot(MISFIT, KINK * fall * samples**1.5)
+        return bent
+
+    def _between(self, now_ns: int, found: Dated, rate: float) -> Dated:
+        """The date of a fall that is not straight: between the straight line's and what the present rate would take."""
+        age_s, fall = (now_ns - found.onset_ns) / NS_PER_S, self._look.fall
+        other_s = fall / rate if rate > 0 and fall > 0 else age_s
+        middle_s, half_s = 0.5 * (age_s + other_s), 0.5 * abs(age_s - other_s)
+        sigma_s = math.hypot(half_s, found.sigma_s * max(self._look.misfit, 1.0))
+        return Dated(now_ns - round(middle_s * NS_PER_S), sigma_s, found.rate)
+
+    def _date(self, now_ns: int, found: Dated, now: Any) -> Dated:
         """The best date of this leak: of before a gap, if it goes on behind it; of before it faded, if it fades."""
         kept = self._dated
-        most = whole.rate_per_s + REFUTED_SIGMA * whole.error_per_s
+        most = now.rate_per_s + REFUTED_SIGMA * now.error_per_s
         if kept is None or most < ENDED_SHARE * kept.rate:
             kept = found
         doubt_ns = REFUTED_SIGMA * math.hypot(found.sigma_s, kept.sigma_s) * NS_PER_S

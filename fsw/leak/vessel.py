@@ -8,6 +8,7 @@ what a leak lost in the noise could be at most.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +37,7 @@ HEATING = (
 STIR_NS = 10 * NS_PER_S  # rises that follow so soon are one refill
 GOOD, UNCERTAIN, BAD = int(Quality.GOOD), int(Quality.UNCERTAIN), int(Quality.BAD)
 STALE = int(Quality.STALE)
+NOTHING_DECLARED: Mapping[int, float] = {}
 NOTHING_LOST = TimeLeft(NEVER, NEVER)
 TRUST = 0x0F  # the four bits of Quality that say how far; the others say where from
 
@@ -109,7 +111,9 @@ class Vessel:
         calibration: Calibration | None = None,
         gap_ns: int = 10 * NS_PER_S,
         flat_ns: int = 10 * NS_PER_S,
+        declared: Mapping[int, float] = NOTHING_DECLARED,
     ) -> None:
+        """`declared`: the noise of input rows by the board's word; that of others is what the table says."""
         self.name = name
         self._model = model
         self._detector = detector
@@ -118,6 +122,7 @@ class Vessel:
         self._gap_ns, self._flat_ns = gap_ns, flat_ns
         self._inputs = inputs
         self._outputs = outputs
+        self._declared = declared
         self._input_rows = [
             row for row in (inputs.pressure, inputs.temperature, inputs.gas_temperature) if row is not None
         ]
@@ -256,8 +261,13 @@ class Vessel:
 
     def _seen(self, table: Table, temperature_k: float) -> State:
         """What the instruments say, with their noise."""
-        inputs, sigma = self._inputs, table.sigma
-        pressure = Measured(table.value[inputs.pressure], sigma[inputs.pressure])
+
+        # Not what the despiking filter makes of its window: in a gross leak that is the fall, and would hide it.
+        def noise(row: int) -> float:
+            return self._declared.get(row, table.sigma[row])
+
+        inputs = self._inputs
+        pressure = Measured(table.value[inputs.pressure], noise(inputs.pressure))
         if inputs.temperature is None:
             return State(pressure, self._model.assumed_temperature_k)
         # Asked less often, a temperature is the same in several inventories: its noise averages away less.
@@ -266,8 +276,8 @@ class Vessel:
         gas = inputs.gas_temperature
         return State(
             pressure,
-            Measured(temperature_k, sigma[inputs.temperature] * repeats),
-            None if gas is None else Measured(table.value[gas], sigma[gas] * repeats),
+            Measured(temperature_k, noise(inputs.temperature) * repeats),
+            None if gas is None else Measured(table.value[gas], noise(gas) * repeats),
         )
 
     def _allowance(self, time_ns: int, inventory: Inventory) -> Allowance:
