@@ -34,6 +34,7 @@ UNDETERMINED = frozenset({Finding.LEARNING, Finding.NO_TEMPERATURE})
 HEATING = (
     0.3  # of a sudden change: gas that is compressed heats up by (gamma - 1) / gamma of dp/p, and cools again
 )
+JUMP_SIGMA = 10.0  # of a change behind a gap
 STIR_NS = 10 * NS_PER_S  # rises that follow so soon are one refill
 GOOD, UNCERTAIN, BAD = int(Quality.GOOD), int(Quality.UNCERTAIN), int(Quality.BAD)
 STALE = int(Quality.STALE)
@@ -144,7 +145,7 @@ class Vessel:
         self._rise: Occurrence | None = None
         self._rise_from_kg = 0.0
         self._rise_until_ns = 0
-        self._judged_ns = 0
+        self._judged_ns, self._judged_kg = 0, math.nan
         self._state = State(Measured(math.nan, math.nan), model.assumed_temperature_k)
         self._inventory: Inventory | None = None  # with all that goes with it, as of the last second
         self._told_ns = 0
@@ -231,7 +232,8 @@ class Vessel:
                 why = Finding.UNCERTAIN_INPUT if alive else Finding.FLAT
                 self._cannot_tell(time_ns, table, why, origin)
             return
-        self._judged_ns = time_ns
+        self._find_jump(time_ns, kg, inventory)
+        self._judged_ns, self._judged_kg = time_ns, kg
         detector = self._detector
         if due:
             if self._stirred_ns is None:
@@ -320,6 +322,16 @@ class Vessel:
             return declared
         zero = calibration.zero_leak
         return max(declared - zero.value, 0.0) + ZERO_SIGMA * zero.sigma
+
+    def _find_jump(self, time_ns: int, kg: float, inventory: Inventory) -> None:
+        """What came or went while nobody could see it: no leak can be made of it, and it settles like any other."""
+        if not self._judged_ns or time_ns - self._judged_ns < self._gap_ns:
+            return
+        more_kg = kg - self._judged_kg
+        if abs(more_kg) > JUMP_SIGMA * inventory.noise_kg:
+            kind = Kind.RISE if more_kg > 0 else Kind.FALL
+            self._occurrences.append(Occurrence(kind, self._outputs.inventory, self._judged_ns, abs(more_kg)))
+            self._stir(time_ns, HEATING * abs(more_kg))
 
     def _hear(self, time_ns: int, kg: float) -> None:
         """What the detector took for something else than a leak. Rises in a row are one."""
