@@ -76,7 +76,8 @@ guidance = "Look for the leak."
 """
 KEYS = {  # of a leak alarm, as in docs/replay.md
     "type", "time_s", "alarm", "kind", "vessel", "severity", "transition",
-    "leak_kg_per_s", "leak_sigma_kg_per_s", "decay_pa_per_s", "decay_sigma_pa_per_s", "hole_m", "hole_sigma_m", "onset_s",
+    "leak_kg_per_s", "leak_sigma_kg_per_s", "decay_pa_per_s", "decay_sigma_pa_per_s",
+    "hole_m", "hole_sigma_m", "onset_s",
     "time_to_empty_s", "time_to_empty_band_s",
 }  # fmt: skip
 SECOND = 1_000_000_000
