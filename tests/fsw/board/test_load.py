@@ -521,7 +521,7 @@ def test_any_value_of_another_type_is_refused_or_sound(tmp_path, old, new):
     assert all(math.isfinite(channel.noise) and channel.noise > 0 for channel in board.channels)
 
 
-@pytest.mark.parametrize("name", ["bench_rig", "progress_ms", "soyuz_ms", "station_cabin"])
+@pytest.mark.parametrize("name", ["bench_rig", "decay_tester", "progress_ms", "soyuz_ms", "station_cabin"])
 def test_the_shipped_boards_load_and_their_ids_are_locked(name):
     board = load(name)
     assert board.name == name
@@ -530,7 +530,7 @@ def test_the_shipped_boards_load_and_their_ids_are_locked(name):
 
 
 def test_there_are_no_other_shipped_boards():
-    assert set(shipped()) == {"bench_rig", "progress_ms", "soyuz_ms", "station_cabin"}
+    assert set(shipped()) == {"bench_rig", "decay_tester", "progress_ms", "soyuz_ms", "station_cabin"}
 
 
 def test_a_file_comes_before_a_shipped_board_of_the_same_name(tmp_path, monkeypatch):

@@ -76,7 +76,8 @@ guidance = "Look for the leak."
 """
 KEYS = {  # of a leak alarm, as in docs/replay.md
     "type", "time_s", "alarm", "kind", "vessel", "severity", "transition",
-    "leak_kg_per_s", "leak_sigma_kg_per_s", "hole_m", "hole_sigma_m", "onset_s",
+    "leak_kg_per_s", "leak_sigma_kg_per_s", "decay_pa_per_s", "decay_sigma_pa_per_s",
+    "hole_m", "hole_sigma_m", "onset_s",
     "time_to_empty_s", "time_to_empty_band_s",
 }  # fmt: skip
 SECOND = 1_000_000_000
@@ -391,6 +392,8 @@ def test_json_has_the_promised_keys(
     )
     # 200 Pa/s out of 4 L of nitrogen at 295 K: m' = p' V M / (R T)
     later = [each for each in objects if each["type"] == "estimate"][-1]
+    assert later["verdict"] == "leak"
+    assert later["decay_pa_per_s"] == pytest.approx(200, abs=4 * later["decay_sigma_pa_per_s"])
     truth = 200 * 4e-3 * 28.0134e-3 / (8.314462618 * 295)
     assert later["leak_kg_per_s"] == pytest.approx(truth, abs=4 * later["leak_sigma_kg_per_s"])
     assert later["onset_s"] == pytest.approx(EPOCH / SECOND + 4321 + 60, abs=3)
