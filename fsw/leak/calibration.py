@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fsw.quantity import Measured
 
+UPPER_95 = 1.645  # standard errors: one-sided
+SURE = 2.0  # standard errors of a sensitivity that bound it
+
 
 class Calibration(BaseModel):
     """`[vessels.NAME]` of `<board>.cal.toml`."""
@@ -19,9 +22,19 @@ class Calibration(BaseModel):
     phi: float = Field(ge=0, le=0.99, description="correlation of neighbours")
     noise_error: float = Field(ge=0, description="relative standard error of the long-run noise")
     kg_per_k: float = Field(default=0.0, description="what is left of the temperature in the inventory")
-    kg_per_k_sigma: float = Field(default=0.0, ge=0)
+    kg_per_k_now: float = Field(
+        default=0.0,
+        description="the same of the temperature as read, without lag: a sensor that leads the fluid leaves both",
+    )
+    kg_per_k_sigma: float = Field(
+        default=0.0,
+        ge=0,
+        description="standard error of the sum of both; half of what the board declares where it could not be told",
+    )
     lag_s: float = Field(default=0.0, ge=0, description="by which the fluid follows its sensor")
-    reference_k: float = Field(default=293.15, gt=0, description="at which nothing is left")
+    reference_k: float = Field(default=293.15, gt=0, description="at which nothing is left: the mean")
+    temperature_span_k: float = Field(default=0.0, ge=0, description="over which this was learned")
+    pressure_pa: float | None = Field(default=None, gt=0, description="the mean")
     zero_leak_kg_per_s: float = Field(default=0.0, description="mean loss of the healthy vessel")
     zero_leak_sigma_kg_per_s: float = Field(default=0.0, ge=0)
     drift_kg_per_s: float = Field(
@@ -30,8 +43,29 @@ class Calibration(BaseModel):
     swing_kg: float = Field(
         default=0.0, ge=0, description="bound of a passing change that is neither noise nor a leak"
     )
+    notes: tuple[str, ...] = Field(default=(), description="what it cannot promise, and why")
 
     @property
     def zero_leak(self) -> Measured:
         """The mean loss with its standard error."""
         return Measured(self.zero_leak_kg_per_s, self.zero_leak_sigma_kg_per_s)
+
+    @property
+    def kg_per_k_bound(self) -> float:
+        """What a kelvin may still leave after `thermal_kg` is subtracted, kg/K."""
+        return SURE * self.kg_per_k_sigma
+
+    @property
+    def careful_noise(self) -> float:
+        """`noise` as far up as it may be after a short calibration, so that stated false alarms are an upper bound."""
+        return self.noise * (1 + UPPER_95 * self.noise_error)
+
+    def phi_over(self, interval_s: float) -> float:
+        """The correlation of neighbours that are so far apart."""
+        return float(self.phi ** (interval_s / self.interval_s))
+
+    def thermal_kg(self, temperature_k: float, lagged_k: float) -> float:
+        """What temperature leaves in the inventory, to be subtracted; `lagged_k`: through a low-pass of `lag_s`."""
+        return self.kg_per_k * (lagged_k - self.reference_k) + self.kg_per_k_now * (
+            temperature_k - self.reference_k
+        )
