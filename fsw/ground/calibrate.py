@@ -18,7 +18,8 @@ from fsw.leak.thermal import NS_PER_S, Thermal
 SAMPLES_MIN = lib.ULL_NOISE_BATCHES * lib.ULL_NOISE_BATCH + 2 * lib.ULL_NOISE_FAR
 LAGS_S = np.geomspace(1.0, 3600.0, 13)
 LONGEST_LAG = 0.2  # of the span: more cannot be told from a drift
-REFINEMENTS = 2
+NEWTON_STEPS, LOG_STEP_MAX = 8, 0.5
+LAG_STEP = 0.02  # of its logarithm, for a derivative
 SIGNIFICANT = 3.5  # standard errors; tens of lags are tried
 WORTH_A_TERM = 20.0  # twice the log likelihood that a second term must bring
 STEP_SAMPLES, STEP_SIGMAS = 16, 8.0
@@ -70,6 +71,7 @@ class _Fit:
     levels: int
     misfit: float  # sum of the squared whitened residuals
     residual: Any
+    lag_step: float  # by which the logarithm of the lag should be larger, where that was asked for
 
     @property
     def slope(self) -> tuple[float, float]:
@@ -165,6 +167,8 @@ def _interval(series: Series) -> float:
     count = len(series.kg)
     if count < SAMPLES_MIN:
         raise NotHealthyError(f"{count} good inventories; it takes {SAMPLES_MIN}: record for longer")
+    if float(np.ptp(series.kg)) == 0:
+        raise NotHealthyError("its inventory does not change by a bit: is the instrument alive?")
     steps = np.diff(series.time_s)
     interval_s = float(np.median(steps))
     missing = 1 - count * interval_s / float(np.sum(steps[np.diff(series.level) == 0]))
@@ -201,7 +205,8 @@ def _fit(
     if with_lag and lag_s > 0:
         # Gauss and Newton's column for ln(lag), at a sensitivity fitted first.
         first = _fit(binned, rho, lag_s, now, reference_k).values[levels + 1]
-        column = first * (binned.lagged(lag_s * 1.02) - binned.lagged(lag_s / 1.02))
+        shift = math.exp(LAG_STEP / 2)
+        column = first * (binned.lagged(lag_s * shift) - binned.lagged(lag_s / shift)) / LAG_STEP
         if float(np.ptp(column)) > 0:
             design.append(column)
     scale = np.array([math.sqrt(float(np.mean(column**2))) or 1.0 for column in design])
@@ -215,7 +220,8 @@ def _fit(
     misfit = float(left @ left)
     residual = binned.kg - sum(value * column for value, column in zip(values, design, strict=True))
     covariance = misfit / max(1, len(left) - len(design)) * _inflation(left) ** 2 * inverse
-    return _Fit(values[:kept], covariance[:kept, :kept], lag_s, now, levels, misfit, residual)
+    step = float(values[kept]) if len(design) > kept else 0.0
+    return _Fit(values[:kept], covariance[:kept, :kept], lag_s, now, levels, misfit, residual, step)
 
 
 def _inflation(white: Any) -> float:
@@ -262,17 +268,27 @@ def _best_fit(binned: Binned, reference_k: float) -> _Fit:
         if len(binned.time_s) * math.log(best.misfit / max(both.misfit, 1e-300)) > WORTH_A_TERM:
             best = both
         rho = _correlation(binned, best.residual)
-    return _fit(binned, rho, best.lag_s, best.now, reference_k, with_lag=True)
+    last = _fit(binned, rho, best.lag_s, best.now, reference_k, with_lag=True)
+    # A lag that is still on its way, or at the end of its range, is not known: nor is what depends on it.
+    terms = slice(best.levels + 1, best.levels + 1 + int(best.lag_s > 0) + int(best.now))
+    unsettled = float(np.sum((last.values - best.values)[terms]))
+    covariance = last.covariance.copy()
+    covariance[terms.start, terms.start] += unsettled**2
+    return replace(last, covariance=covariance)
 
 
 def _likeliest(binned: Binned, rho: float, now: bool, reference_k: float, span_s: float) -> _Fit:
-    """Over the grid of lags, then between the neighbours of the best."""
+    """Over the grid of lags, then by Gauss and Newton from the best of it."""
     lags = LAGS_S[: max(2, int(np.searchsorted(LAGS_S, LONGEST_LAG * span_s)))]
-    for _ in range(1 + REFINEMENTS):
-        fits = [_fit(binned, rho, float(lag), now, reference_k) for lag in lags]
-        at = int(np.argmin([fit.misfit for fit in fits]))
-        lags = np.geomspace(lags[max(at - 1, 0)], lags[min(at + 1, len(lags) - 1)], 7)
-    return fits[at]
+    best = min((_fit(binned, rho, float(lag), now, reference_k) for lag in lags), key=lambda fit: fit.misfit)
+    for _ in range(NEWTON_STEPS):
+        step = _fit(binned, rho, best.lag_s, now, reference_k, with_lag=True).lag_step
+        lag_s = best.lag_s * math.exp(min(max(step, -LOG_STEP_MAX), LOG_STEP_MAX))
+        closer = _fit(binned, rho, min(max(lag_s, lags[0]), lags[-1]), now, reference_k)
+        if not closer.misfit < best.misfit:
+            break
+        best = closer
+    return best
 
 
 def _residual(series: Series, slope: float, thermal: tuple[float, float, float], reference_k: float) -> Any:
@@ -300,8 +316,7 @@ def _noise(series: Series, residual: Any, longest_s: float) -> Any:
         lib.ull_noise_run(state, ffi.from_buffer("double[]", run), len(run))
     lib.ull_noise_result(state, estimate)
     if math.isnan(estimate.sigma):
-        what = "does not change by a bit" if np.ptp(residual) == 0 else "too torn by gaps to tell its noise"
-        raise NotHealthyError(f"its inventory is {what}: is the instrument alive?")
+        raise NotHealthyError("its inventories are too torn by gaps to tell their noise: record without gaps")
     return estimate
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 BINS = 8192  # at most, but for torn runs: a fit takes milliseconds
-NEAR = 32  # samples to either side
+NEAR, NEAR_BINS = 32, 16  # samples, and at least so many bins, to either side tell a temperature
 GONE = 1e-17  # of what was before: nothing is left of it
 
 
@@ -27,15 +27,26 @@ class Binned:
         """The temperature as the bins around tell it, without a bin's own and its neighbours'.
 
         The inventory holds the noise of its own temperature, and whitened that of its neighbours: a fit on that would
-        undo what the model does with temperature wherever this hardly moves.
+        undo what the model does with temperature wherever this hardly moves. Two means of different reach, so that a
+        bend cancels.
         """
-        count = len(self.kg)
-        values = self.temperature_k - self.temperature_k[0]
-        sums = np.concatenate([[0.0], np.cumsum(values)])
-        place = np.arange(count)
-        reach = np.clip(np.minimum(place, count - 1 - place), 2, self.near)
-        first, end = np.maximum(place - reach, 0), np.minimum(place + reach + 1, count)
-        inner, beyond = np.maximum(place - 1, 0), np.minimum(place + 2, count)
+        place = np.arange(len(self.kg))
+        edges = np.flatnonzero(np.diff(self.run, prepend=-1, append=-1))
+        at = np.searchsorted(edges, place, "right")
+        reach = np.minimum(place - edges[at - 1], edges[at] - 1 - place)  # never across a gap
+        far = np.clip(reach, 2, self.near)
+        close = np.maximum(far // 2, 2)
+        mean_close, mean_far = self._around(place, close), self._around(place, far)
+        ratio = _square(far) / _square(close)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            straight = (ratio * mean_close - mean_far) / (ratio - 1)
+        return np.where(far > close, straight, mean_close)
+
+    def _around(self, place: Any, reach: Any) -> Any:
+        """The mean of what is 2 to `reach` bins away."""
+        sums = np.concatenate([[0.0], np.cumsum(self.temperature_k - self.temperature_k[0])])
+        first, end = np.maximum(place - reach, 0), np.minimum(place + reach + 1, len(place))
+        inner, beyond = np.maximum(place - 1, 0), np.minimum(place + 2, len(place))
         around = sums[end] - sums[beyond] + sums[inner] - sums[first]
         return self.temperature_k[0] + around / (end - beyond + inner - first)
 
@@ -62,6 +73,11 @@ class Binned:
         return white
 
 
+def _square(reach: Any) -> Any:
+    """Mean square distance of what is 2 to `reach` away."""
+    return (reach * (reach + 1) * (2 * reach + 1) / 6 - 1) / (reach - 1)
+
+
 def thinned(time_s: Any, kg: Any, temperature_k: Any, level: Any, longest_s: float) -> Binned:
     """Bins; a step in time above `longest_s` is a gap. Those that are less than half full are left out."""
     size = -(-len(kg) // BINS)
@@ -76,7 +92,7 @@ def thinned(time_s: Any, kg: Any, temperature_k: Any, level: Any, longest_s: flo
         return (np.add.reduceat(values, first) / counts)[full]
 
     span_s = size * float(np.median(np.diff(time_s)))
-    near = max(2, NEAR // size)
+    near = max(NEAR_BINS, NEAR // size)
     return Binned(
         means(time_s), means(kg), means(temperature_k), level[first][full], run[first][full], span_s, near
     )
