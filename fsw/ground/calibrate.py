@@ -103,19 +103,17 @@ def calibrate(series: Series, declared: Declared) -> Calibration:
     lagged, now, sensitivity_sigma = fit.sensitivity
     significant = fit.two or abs(lagged) > SIGNIFICANT * sensitivity_sigma
     declared_per_k = declared.thermal.mismatch * declared.kg_per_k
-    slope, slope_sigma = fit.slope
-    if not significant:  # nor is its lag: what chance has chosen would make the slope look too sure
-        fit = _at_once(binned, reference_k)
-        slope, slope_sigma = fit.slope
-        sensitivity_sigma = fit.sensitivity[2]
+    slope, slope_sigma = _careful_slope(binned, fit, significant, declared, reference_k)
+    if fit.two:  # two models of one temperature: as far as they differ, neither is sure
+        slope_sigma = math.hypot(fit.slope[1], fit.slope[0] - slope)
+        slope = fit.slope[0]
+    if not significant:  # nor is its lag, which chance has chosen
+        sensitivity_sigma = _at_once(binned, reference_k).sensitivity[2]
         fit, lagged, now = _plain_fit(binned, reference_k), 0.0, 0.0
         if SURE * sensitivity_sigma > declared_per_k:
             notes.append(
                 f"temperature as declared: it moved only {moved_k:.2g} K, too little to tell what it leaves"
             )
-            trend = float(np.polyfit(binned.time_s, binned.temperature_k, 1)[0])
-            slope, slope_sigma = fit.slope
-            slope_sigma = math.hypot(slope_sigma, UNIFORM * declared_per_k * trend)
             sensitivity_sigma = declared_per_k / SURE
     residual = _residual(series, fit.slope[0], (lagged, now, fit.lag_s), reference_k)
     noise = _noise(series, residual, 5 * interval_s)
@@ -249,6 +247,36 @@ def _plain_fit(binned: Binned, reference_k: float) -> _Fit:
         fit = _fit(binned, rho, 0.0, False, reference_k)
         rho = _correlation(binned, fit.residual)
     return fit
+
+
+def _careful_slope(
+    binned: Binned, fit: _Fit, significant: bool, declared: Declared, reference_k: float
+) -> tuple[float, float]:
+    """The slope with what temperature may hide of it: by the board's bounds, where the recording does not know better.
+
+    A temperature that bends but once looks like a leak to whoever does not know by how much the fluid lags.
+    """
+    thermal, rho = declared.thermal, _correlation(binned, fit.residual)
+    lag_s = fit.lag_s if significant and not fit.two else 0.0
+    columns = _columns(binned, lag_s, not lag_s, reference_k)
+    bounds = [math.inf] * len(columns)
+    if not significant:
+        bounds[fit.levels + 1] = thermal.mismatch * declared.kg_per_k
+    if thermal.lag:
+        columns.append(binned.lagged(thermal.lag / NS_PER_S) - binned.others())
+        bounds.append(declared.kg_per_k)
+    white = [binned.whitened(column, rho) for column in columns]
+    target = binned.whitened(binned.kg, rho)
+    variance = fit.misfit / len(target)
+    known = [variance / max(UNIFORM * bound, 1e-300) ** 2 for bound in bounds]
+    gram = np.array([[float(a @ b) for a in white] for b in white]) + np.diag(known)
+    scale = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    inverse = np.linalg.pinv(gram / np.outer(scale, scale), rcond=COLLINEAR, hermitian=True)
+    inverse /= np.outer(scale, scale)
+    values = inverse @ np.array([float(column @ target) for column in white])
+    left = target - sum(value * column for value, column in zip(values, white, strict=True))
+    sigma = math.sqrt(float(left @ left) / len(left) * inverse[fit.levels, fit.levels]) * _inflation(left)
+    return float(values[fit.levels]), sigma
 
 
 def _at_once(binned: Binned, reference_k: float) -> _Fit:

@@ -85,6 +85,14 @@ def test_a_fluid_that_follows_its_sensor_is_found_out_with_its_lag():
     assert np.std(left[3000:]) < 0.05 * np.std(series.kg[3000:])
 
 
+def test_a_bend_of_the_temperature_in_a_short_recording_is_not_taken_for_a_leak():
+    held = 0
+    for seed in range(10):
+        found = calibrate(vessel(seed, lag_s=40.0, period_s=4000.0, size=6000), DECLARED)
+        held += covered(LEAK_KG_PER_S, found.zero_leak.value, found.zero_leak.sigma)
+    assert held >= 8  # of 10: such a recording is too short for its temperature
+
+
 def test_a_temperature_that_never_moved_says_nothing_and_undoes_nothing():
     found = calibrate(vessel(5, amplitude_k=0.0), DECLARED)
     assert (found.kg_per_k, found.kg_per_k_now) == (0.0, 0.0)
