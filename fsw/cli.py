@@ -41,6 +41,7 @@ def main() -> None:
     \b
     fsw check bench_rig          what a board file resolves to, or what is wrong with it
     fsw run bench_rig            monitor a rig
+    fsw calibrate my_rig.toml night.csv
     fsw decode udp:127.0.0.1:10025 --board bench_rig
     """
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fsw.board.budget import Budget
+from fsw.board.calibration import CalibrationFile
 from fsw.board.ids import Ids
 from fsw.board.schema import BoardFile
 from fsw.board.vessel import VesselSpec
@@ -68,3 +69,4 @@ class Board:
     housekeeping: tuple[HousekeepingSet, ...]
     ids: Ids
     file: BoardFile
+    calibration: CalibrationFile | None = None  # where there is one beside it; the numbers are in `vessels`

@@ -104,11 +104,16 @@ def read(path: Path) -> Ids:
 
 def write(ids: Ids, path: Path) -> None:
     """Replace the lock file as a whole (OSError where that is not allowed)."""
+    replace_file(path, ids.text())
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file whole or not at all (OSError where that is not allowed)."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w") as file:
-            file.write(ids.text())
+            file.write(text)
             os.fchmod(descriptor, 0o644)
             file.flush()
             os.fsync(descriptor)

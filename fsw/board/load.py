@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from fsw.board import calibration, instrument, limit, parameter, phase, vessel
 from fsw.board import ids as locks
-from fsw.board import instrument, limit, parameter, phase, vessel
 from fsw.board.board import Board, HousekeepingSet, Line, SinkSpec
 from fsw.board.budget import Budget, ms
 from fsw.board.parameter import Declared, Directory, Scope
@@ -37,7 +37,7 @@ RESERVED_CHANNELS = {"fault": "names the instrument's fault"}
 def shipped() -> dict[str, Path]:
     """The boards that come with the package, by name."""
     folder = Path(str(importlib.resources.files("fsw") / "board_configs"))
-    return {path.stem: path for path in sorted(folder.glob("*.toml")) if not path.stem.endswith(".ids")}
+    return {path.stem: path for path in sorted(folder.glob("*.toml")) if "." not in path.stem}
 
 
 def find(board: str | Path) -> Path:
@@ -56,8 +56,11 @@ def find(board: str | Path) -> Path:
     return known[str(board)]
 
 
-def load(board: str | Path) -> Board:
-    """The board of a file or of a shipped board's name; writes nothing. BoardErrors with every problem found."""
+def load(board: str | Path, *, calibrated: bool = True) -> Board:
+    """The board of a file or of a shipped board's name; writes nothing. BoardErrors with every problem found.
+
+    With its calibration, if there is one beside it; `calibrated=False` does not even look at that.
+    """
     path = find(board)
     content = _content(path)
     problems = Problems()
@@ -72,6 +75,8 @@ def load(board: str | Path) -> Board:
     if any(each.path == "board.rate" for each in found):
         found = Problems(each for each in found if not rate_causes(each))
     problems += [each for each in found if salvage is None or not salvage.causes(each)]
+    if resolved is not None and not problems and calibrated:
+        resolved = _calibrated(resolved, problems)
     if problems or resolved is None:
         raise BoardErrors(str(path), list(dict.fromkeys(problems)))
     return resolved
@@ -179,6 +184,18 @@ def _resolve(path: Path, crc32: int, file: BoardFile, ids: locks.Ids, problems: 
         ids=ids,
         file=file,
     )
+
+
+def _calibrated(board: Board, problems: Problems) -> Board:
+    """The board with what was learned of its vessels."""
+    learned, wrong = calibration.read(calibration.path_for(board.path), board.file)
+    problems += wrong
+    if learned is None:
+        return board
+    vessels = tuple(
+        dataclasses.replace(spec, calibration=learned.vessels.get(spec.name)) for spec in board.vessels
+    )
+    return dataclasses.replace(board, vessels=vessels, calibration=learned)
 
 
 def _check_names(file: BoardFile, problems: Problems) -> None:

@@ -1,6 +1,7 @@
 """`fsw replay`: what the monitor says, or would have said, to recorded data."""
 
 import contextlib
+import datetime
 import json
 import sys
 import time
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 
+from fsw.board import sight
 from fsw.board.board import Board
 from fsw.board.load import load
 from fsw.board.problem import BoardErrors
@@ -37,7 +39,7 @@ Examples:
 """
 
 
-def _instant(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+def instant(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     """An option's value as wall time in ns."""
     try:
         return None if value is None else parse_time(value)[0]
@@ -45,7 +47,7 @@ def _instant(ctx: click.Context, param: click.Parameter, value: str | None) -> i
         raise click.BadParameter(f"{value!r} is neither seconds nor an ISO 8601 date") from None
 
 
-def _period(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+def period(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     """An option's value as a duration in ns."""
     if value is None:
         return None
@@ -63,16 +65,16 @@ def _period(ctx: click.Context, param: click.Parameter, value: str | None) -> in
 @click.argument("recordings", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: alarms, estimates, events.")
 @click.option(
-    "--every", callback=_period, help="Print estimates so often  [default: with --json 10 s, else never]"
+    "--every", callback=period, help="Print estimates so often  [default: with --json 10 s, else never]"
 )
 @click.option(
     "--from",
     "from_ns",
-    callback=_instant,
+    callback=instant,
     metavar="TIME",
     help="Begin there: seconds as recorded, or ISO 8601 (naive: UTC).",
 )
-@click.option("--to", "to_ns", callback=_instant, metavar="TIME", help="End there.")
+@click.option("--to", "to_ns", callback=instant, metavar="TIME", help="End there.")
 @click.option(
     "--compare", metavar="OTHER_BOARD", help="Show what alarms OTHER_BOARD would have raised instead."
 )
@@ -101,6 +103,8 @@ def command(
         raise click.BadParameter(f"{write} is one of the recordings", param_hint="--write")
     loaded = _load(board)
     other = None if compare is None else _load(compare)
+    for text in sight.remarks(loaded, datetime.datetime.now(datetime.UTC)):
+        click.echo(f"fsw: {text}", err=True)
     every = 10 * NS_PER_S if as_json and every is None and other is None else every
     try:
         with contextlib.ExitStack() as stack:
@@ -152,11 +156,11 @@ class _Command:
         self, board: Board, label: str, aloud: bool, out: BinaryIO | None
     ) -> tuple[Tally, Replay, Teller]:
         """One pass; the recording was always made with our own board, whichever judges it."""
-        recording = self._recording(None if board is self._board else _rows(board))
+        recording = opened(self._paths, self._board, None if board is self._board else _rows(board))
         teller, tally = Teller(board, recording.dated), Tally()
         write = None if out is None else out.writelines
         replay = Replay(board, self._every_ns if aloud else None, write)
-        with contextlib.closing(_watched(recording, label, self._errors)) as items:
+        with contextlib.closing(watched(recording, label, self._errors)) as items:
             for found in replay.run(items, *self._span_ns):
                 if isinstance(found, Reported):
                     tally.add(found, teller)
@@ -168,13 +172,6 @@ class _Command:
         if not replay.ticks:
             raise RecordingError("nothing was recorded between --from and --to")
         return tally, replay, teller
-
-    def _recording(self, rows: dict[str, int] | None) -> Recording:
-        kinds = {is_csv(path) for path in self._paths}
-        if len(kinds) > 1:
-            raise click.UsageError("replay CSV and packets one after the other, not in one go")
-        kind: Callable[..., Recording] = CsvRecording if True in kinds else PacketRecording
-        return kind(self._paths, self._board, rows)
 
     def _show(self, found: Found, teller: Teller) -> None:
         if self._json:
@@ -236,7 +233,16 @@ def _rows(board: Board) -> dict[str, int]:
     return {each.name: row for row, each in enumerate(board.parameters)}
 
 
-def _watched(recording: Recording, label: str, errors: Console) -> Generator[Item, None, None]:
+def opened(paths: Sequence[Path], board: Board, rows: dict[str, int] | None = None) -> Recording:
+    """The recording, CSV or packets; click.UsageError for a mixture."""
+    kinds = {is_csv(path) for path in paths}
+    if len(kinds) > 1:
+        raise click.UsageError("give CSV and packets one after the other, not in one go")
+    kind: Callable[..., Recording] = CsvRecording if True in kinds else PacketRecording
+    return kind(paths, board, rows)
+
+
+def watched(recording: Recording, label: str, errors: Console) -> Generator[Item, None, None]:
     """The recording's items, with a bar on a terminal."""
     if not errors.is_terminal:
         yield from recording.items()

@@ -1,5 +1,6 @@
 """`fsw run`: monitor a rig until told to stop."""
 
+import datetime
 import logging
 import socket
 import sys
@@ -10,7 +11,7 @@ import click
 from pydantic import BaseModel, ValidationError
 
 from fsw import assembly, lockstep
-from fsw.board import kinds
+from fsw.board import kinds, sight
 from fsw.board.board import Board, SinkSpec
 from fsw.board.load import BoardErrors, load
 from fsw.bus.port import Port
@@ -132,6 +133,8 @@ def command(
         len(loaded.limits),
         bench or ", ".join(spec.name for spec in specs) or "nobody: the board has no sinks, see --sink",
     )
+    for text in sight.remarks(loaded, datetime.datetime.now(datetime.UTC)):
+        logging.info("%s", text)
     try:
         if bench is None:
             run_in_real_time(loaded, open_sinks(loaded, specs, samples))

@@ -49,7 +49,7 @@ class PacketFiles:
     """Files in the order in which they were written; a folder stands for the segments in it."""
 
     def __init__(self, paths: Sequence[Path], board: Board) -> None:
-        self.paths = [each for path in paths for each in _segments(path)]
+        self.paths = [each for path in paths for each in segments(path)]
         self.size = sum(path.stat().st_size for path in self.paths)
         self.position = 0
         self.foreign: dict[int, int] = {}  # APIDs that are not the board's: packets
@@ -131,7 +131,8 @@ class PacketFiles:
             )
 
 
-def _segments(path: Path) -> list[Path]:
+def segments(path: Path) -> list[Path]:
+    """The files of a recording: itself, or those of its folder in their order."""
     return sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
 
 
