@@ -1,7 +1,7 @@
 /* How noisy a series is: standard deviation and lag-1 correlation of AR(1) noise, and how well they are known.
  *
  * From squared differences of neighbours and of samples 16 apart: level and slow drift cancel (a leak of b sigma per
- * sample adds (16 b)^2 / 2 to the variance: 1e-4 at 0.01), so it may run on for ever without learning a leak.
+ * sample adds (16 b)^2 / 2 to the variance: 1e-4 at 0.001), so it may run on for ever without learning a leak.
  * Standard errors come from the scatter of batches, whatever the noise is. Slow noise beneath that of neighbours shows in
  * second differences of the means of 4, 16 ... samples, which are blind to any straight line.
  *

@@ -3,7 +3,7 @@
 #include <math.h>
 
 /* The onset is weighed over a grid: PARTS between two hypotheses, and where that is too coarse FINE on the stretch that
- * matters, again and again until ENOUGH of them do. docs/detector.md, "Rate and onset". */
+ * matters, again and again until ENOUGH of them do. docs/leak-models.md, "Rate and onset". */
 enum { PARTS = 4, FINE = 24, ENOUGH = 8, ZOOMS = 16, POINTS = PARTS * (ULL_DETECTOR_VIEWS - 1) };
 _Static_assert(FINE <= POINTS, "the fine grid fits");
 
@@ -166,7 +166,7 @@ static reach reach_of(const onset *grid, int count) {
 /* Over the onsets of a grid: the rate is positive and any as likely before, so each onset gives a normal distribution
  * without its negative part. Before, an onset of age n has the weight sqrt(n): then no scale is preferred, and the spread
  * covers. The mean takes n^2, which makes it unbiased for all leaks that are found: young onsets with their huge rates
- * would draw it up. Measured, docs/detector.md. */
+ * would draw it up. Measured, docs/leak-models.md. */
 typedef struct {
     double rate, var_rate, age, var_age;
 } posterior;

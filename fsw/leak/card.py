@@ -1,6 +1,6 @@
 """The detection card: the smallest leak that is found in a given time with a probability of 95 %.
 
-docs/calibration.md derives it; docs/detector.md has the statistic that it is about.
+docs/calibration.md derives it; docs/leak-models.md has the statistic that it is about.
 """
 
 import math
