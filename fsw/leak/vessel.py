@@ -240,7 +240,8 @@ class Vessel:
                 self._stir(time_ns, self._thermal.start * inventory.kg_per_k)
             detector.expect(inventory.noise_kg, inventory.fading_per_kg, self._allowance(time_ns, inventory))
         if self._calibration is not None:
-            kg -= self._calibration.thermal_kg(temperature_k, self._lagged.push(time_ns, temperature_k))
+            even_k = self._calibration.even_k(temperature_k)
+            kg = self._calibration.corrected_kg(kg, even_k, self._lagged.push(time_ns, even_k))
         certainty = detector.push(time_ns, kg)
         if detector.events or self._rise is not None:
             self._hear(time_ns, kg)
@@ -297,8 +298,13 @@ class Vessel:
                 # A sensor that lags is off by so much, on one side while it warms up and on the other while it cools.
                 swing_kg = 2 * thermal.lag / NS_PER_S * self._restlessness.k_per_s * per_k
             else:
-                follows = per_k if stuck else calibration.kg_per_k_bound
-                rest, passing_kg, swing_kg = calibration.drift_kg_per_s, calibration.swing_kg, 0.0
+                scale = calibration.scale(inventory.kg)
+                follows = per_k if stuck else scale * calibration.kg_per_k_bound
+                rest, passing_kg, swing_kg = (
+                    scale * calibration.drift_kg_per_s,
+                    scale * calibration.swing_kg,
+                    0.0,
+                )
             moved = self._restlessness.k_per_s * follows
         at_rest = Allowance(rest + self._zero_leak_bound(), passing_kg, passing_kg / self._settling_s)
         allowance = Allowance(
