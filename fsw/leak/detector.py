@@ -211,7 +211,7 @@ class Detector:
         kept = self._dated
         age_s = math.inf if kept is None else (now_ns - kept.onset_ns) / NS_PER_S
         told = _told(lib.ull_watch_rate(self._watch, self._fading_per_kg, age_s, 1, self._low, self._high))
-        if kept is None or told is None or told.rate + REFUTED_SIGMA * told.sigma < ENDED_SHARE * kept.rate:
+        if kept is None or told is None:
             return told
         self._certain_ns = now_ns
         return told._replace(onset_s=age_s, sigma_onset_s=kept.sigma_s)
