@@ -115,8 +115,8 @@ void ull_noise_excess(const ull_noise *noise, double long_run_variance, double *
     double last = 1.0;
     for (size_t k = 0; k < octaves; k++) {
         excess[k] = last;
-        if (k < 4 || k & 1) continue; /* a lag of 2^k is told by means of 2^(k-2) = 4^(i+1) */
-        const size_t i = k / 2 - 2;
+        if (k < 2 || k & 1) continue; /* a lag of 2^k is told by means of as many, 4^(i+1) */
+        const size_t i = k / 2 - 1;
         if (i >= ULL_NOISE_SCALES || noise->scale[i].count < SURE) continue;
         const ull_noise_scale *scale = &noise->scale[i];
         const double ratio = scale->square / long_run_variance;

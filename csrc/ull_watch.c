@@ -5,17 +5,18 @@
 static const double GROSS = 2.0;         /* times the declared noise, before it is known: AR(1) noise up to phi 0.6 */
 static const double SURER = 1.64;        /* standard errors that measured noise is made larger by */
 static const double GROWN = 3.0;         /* standard errors that make it certain that the noise has grown */
-static const double SLOW_BATCHES = 4096.0, FAST_BATCHES = 24.0;
+static const double SLOW_BATCHES = 4096.0, FAST_BATCHES = 16.0;
 static const double SAME = 0.01;         /* noise that has changed by less is the same */
 static const double ROOT_12 = 3.4641016151377544;
 static const double HELD = 0.99;         /* most that may be said of what can still be a step */
+static const double JUMP = 20.0;         /* standard deviations between neighbours */
 static const double FADED = 0.5;         /* certainty below which nothing is left of a leak */
 
 /* A course that is over has one parameter more: by chance it gains 2 to 3. Of a step that has just come to be as sure as
  * an alarm must be, it gains 4 to 6 on the mean; of one that is twice as sure, twice that. */
 static const double GAIN_HOLD = 5.0, SLOWER = 0.8;
 static const double GAIN_OVER = 12.0, ENDED_SIGMA = 3.0, ENDED = 0.15;
-static const double GONE_SIGMA = 5.0, GONE = 0.1; /* once it was a leak */
+static const double GONE_SIGMA = 5.0, GONE = 0.3; /* once it was a leak: a lagging step needs long to be flat */
 static const double SINCE_MIN = 4.0;     /* samples: fewer do not tell a step from a fall that goes on */
 static const double MISFIT = 2.0, SLOWING = 0.9;
 static const double SHARP = 6.0;         /* standard errors of a change in the last moments: it has to be seen to go on */
@@ -176,6 +177,9 @@ static void confirm(ull_watch *w) {
         if (lag <= LOOK_RAW) break;
     }
     w->confirmed = 1;
+    w->slow_before = w->slow;
+    w->fast_before = w->fast;
+    w->rate_per_s = verdict.rate_per_s;
     w->look_count = w->detector.count + LOOK_STEP;
 }
 
@@ -186,18 +190,35 @@ static void look_again(ull_watch *w, double fading) {
     w->look_count = count + LOOK_STEP;
     ull_detector_verdict verdict;
     ull_detector_result(&w->detector, &verdict);
+    if (isfinite(verdict.rate_per_s)) w->rate_per_s = verdict.rate_per_s;
     for (uint64_t lag = verdict.lag, turn = count / LOOK_STEP; lag >= LOOK_LAG; lag /= LOOK_SHARE) {
         const uint64_t every = lag / (2 * LOOK_LAG);
         if (every > 1 && turn % every) continue;
         ull_trace_look look;
         ull_trace_judge(&w->trace, (double)lag, slow_variance(w), &look);
         const double lost = verdict.rate_per_s * (double)verdict.lag * w->detector.per_interval;
-        const double now = verdict.rate_per_s / (1.0 + fading * fmax(lost, 0.0));
+        const double faded = 1.0 + fading * fmax(lost, 0.0);
+        const double now = verdict.rate_per_s / (faded * faded); /* a viscous leak fades twice as fast as one through a hole */
         if (look.gain > GAIN_OVER && look.rest_per_s + GONE_SIGMA * look.sigma_rest_per_s < GONE * now) {
-            report(w, ULL_WATCH_FALL, fmax(lost, 0.0), verdict.onset_ns ? verdict.onset_ns : look.began_ns);
+            ull_trace_judge(&w->trace, (double)verdict.lag, slow_variance(w), &look);
+            w->slow = w->slow_before; /* what was taken for a leak and taken off was none */
+            w->fast = w->fast_before;
+            report(w, ULL_WATCH_FALL, look.fall > 0.0 ? look.fall : fmax(lost, 0.0), look.began_ns);
             return;
         }
     }
+}
+
+/* Neither a jump is noise nor a leak, which is taken off as it is known. */
+static void learn_noise(ull_watch *w, const ull_watch_sample *sample, double elapsed_s) {
+    w->leaked += w->confirmed ? w->rate_per_s * elapsed_s : 0.0;
+    if (fabs(sample->value - w->last_value) > JUMP * w->detector.settings.sigma) {
+        ull_noise_pause(&w->slow);
+        ull_noise_pause(&w->fast);
+    }
+    w->last_value = sample->value;
+    (void)ull_noise_push(&w->slow, sample->value + w->leaked);
+    (void)ull_noise_push(&w->fast, sample->value + w->leaked);
 }
 
 static ull_status take(ull_watch *w, const ull_watch_sample *sample) {
@@ -212,11 +233,12 @@ static ull_status take(ull_watch *w, const ull_watch_sample *sample) {
         allowance.passing_per_s += half_step / w->detector.per_interval;
     }
     (void)ull_detector_allow(&w->detector, &allowance);
+    const int again = w->detector.baseline[0].weight > 0.0;
+    const double elapsed_s = again ? (double)(sample->time_ns - w->detector.last_ns) * 1e-9 : 0.0;
     const ull_status status = ull_detector_push(&w->detector, sample->time_ns, sample->value);
     if (status != ULL_OK) return status;
     ull_trace_push(&w->trace, sample->time_ns, sample->value);
-    (void)ull_noise_push(&w->slow, sample->value);
-    (void)ull_noise_push(&w->fast, sample->value);
+    learn_noise(w, sample, elapsed_s);
     if (w->slow.batches != w->batches) {
         w->batches = w->slow.batches;
         learn(w, sample);

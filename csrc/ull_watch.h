@@ -5,7 +5,7 @@
  * memory, at once where the noise has grown. A fall that is over was none of a leak; a rise is none: both are events, and
  * the level is learned anew. docs/leak-models.md derives the constants.
  *
- * Memory   The caller owns the struct, 36 kB; nothing is allocated.
+ * Memory   The caller owns the struct, 40 kB; nothing is allocated.
  * Cost     push: that of ull_detector, ull_noise and ull_trace. While a leak is judged, 20 us more now and then.
  * Threads  None inside; one watch is used by one thread at a time.
  */
@@ -55,6 +55,7 @@ typedef struct {
     ull_watch_settings settings;
     ull_detector detector;
     ull_noise slow, fast;
+    ull_noise slow_before, fast_before; /* the leak that is confirmed */
     ull_trace trace;
     double certainty;      /* that of the detector; below 1 as long as it may be a step */
     int known;             /* the noise is */
@@ -70,6 +71,8 @@ typedef struct {
     uint64_t batches;
     uint64_t look_count;   /* number of the sample when it is next asked whether it is over */
     int64_t last_ns;
+    double last_value;
+    double rate_per_s, leaked; /* of the leak that is confirmed; what it has lost since then */
 } ull_watch;
 
 /* Begin empty. ULL_ARGUMENT: null, out of bounds. */

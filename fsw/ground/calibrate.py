@@ -95,9 +95,10 @@ class _Fit:
 def calibrate(series: Series, declared: Declared) -> Calibration:
     """The calibration. NotHealthyError for a recording that is too short, full of gaps or has steps in it."""
     interval_s = _interval(series)
+    inventory_kg, reference_k = float(np.mean(series.kg)), float(np.mean(series.temperature_k))
+    series = _even(series, inventory_kg, reference_k)
     binned = thinned(series.time_s, series.kg, series.temperature_k, series.level, 5 * interval_s)
     moved_k = _moved(binned)
-    reference_k = float(np.mean(series.temperature_k))
     notes: list[str] = []
     fit = _best_fit(binned, reference_k)
     lagged, now, sensitivity_sigma = fit.sensitivity
@@ -150,6 +151,7 @@ def calibrate(series: Series, declared: Declared) -> Calibration:
         kg_per_k_sigma=sensitivity_sigma,
         lag_s=fit.lag_s if significant else 0.0,
         reference_k=reference_k,
+        inventory_kg=inventory_kg,
         temperature_span_k=moved_k,
         pressure_pa=declared.pressure_pa,
         zero_leak_kg_per_s=zero,
@@ -157,6 +159,17 @@ def calibrate(series: Series, declared: Declared) -> Calibration:
         drift_kg_per_s=drift,
         swing_kg=swing,
         notes=tuple(notes),
+    )
+
+
+def _even(series: Series, inventory_kg: float, reference_k: float) -> Series:
+    """On the scale of logarithms, where what temperature leaves is a sum: see `Calibration.even_k`."""
+    if float(np.min(series.kg)) <= 0 or float(np.min(series.temperature_k)) <= 0:
+        raise NotHealthyError("its inventory or its temperature is 0 or less: is the board right?")
+    return replace(
+        series,
+        kg=inventory_kg * (1 + np.log(series.kg / inventory_kg)),
+        temperature_k=reference_k * (1 + np.log(series.temperature_k / reference_k)),
     )
 
 
@@ -176,9 +189,9 @@ def _interval(series: Series) -> float:
 
 
 def _moved(binned: Binned) -> float:
-    """How far the temperature moved, its noise left out."""
-    blocks = np.array_split(binned.temperature_k, min(TEMPERATURE_BLOCKS, len(binned.time_s)))
-    return float(np.ptp([block.mean() for block in blocks]))
+    """How far the temperature moved, nearly from end to end; bins have little noise."""
+    low, high = np.percentile(binned.temperature_k, (1, 99))
+    return float(high - low)
 
 
 def _columns(binned: Binned, lag_s: float, now: bool, reference_k: float) -> list[Any]:

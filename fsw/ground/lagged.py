@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-BINS = 8192  # at most, but for torn runs: a fit takes milliseconds
+BINS = 32768  # at most, about: neighbours stand in for a bin, so an orbit needs hundreds of them
 NEAR, NEAR_BINS = 32, 16  # samples, and at least so many bins, to either side tell a temperature
 GONE = 1e-17  # of what was before: nothing is left of it
 

@@ -3,6 +3,8 @@
 Plain numbers in SI, as `fsw calibrate` writes them; how they are found is none of this module's business.
 """
 
+import math
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from fsw.quantity import Measured
@@ -33,6 +35,9 @@ class Calibration(BaseModel):
     )
     lag_s: float = Field(default=0.0, ge=0, description="by which the fluid follows its sensor")
     reference_k: float = Field(default=293.15, gt=0, description="at which nothing is left: the mean")
+    inventory_kg: float | None = Field(
+        default=None, gt=0, description="the mean: what temperature leaves goes with how much is there"
+    )
     temperature_span_k: float = Field(default=0.0, ge=0, description="over which this was learned")
     pressure_pa: float | None = Field(default=None, gt=0, description="the mean")
     zero_leak_kg_per_s: float = Field(default=0.0, description="mean loss of the healthy vessel")
@@ -64,8 +69,22 @@ class Calibration(BaseModel):
         """The correlation of neighbours that are so far apart."""
         return float(self.phi ** (interval_s / self.interval_s))
 
-    def thermal_kg(self, temperature_k: float, lagged_k: float) -> float:
-        """What temperature leaves in the inventory, to be subtracted; `lagged_k`: through a low-pass of `lag_s`."""
-        return self.kg_per_k * (lagged_k - self.reference_k) + self.kg_per_k_now * (
-            temperature_k - self.reference_k
-        )
+    def scale(self, kg: float) -> float:
+        """By how much more is there than was in the recording, so much more is left by temperatures."""
+        return kg / self.inventory_kg if self.inventory_kg else 1.0
+
+    def even_k(self, temperature_k: float) -> float:
+        """A temperature on the scale of its logarithm, the same at the reference.
+
+        A gas that lags its sensor is taken for T_gas / T_sensor of itself: a product, and so a sum of these.
+        """
+        return self.reference_k * (1 + math.log(temperature_k / self.reference_k))
+
+    def thermal_kg(self, even_k: float, lagged_k: float) -> float:
+        """What temperature leaves in the mean inventory; `lagged_k`: `even_k` through a low-pass of `lag_s`."""
+        return self.kg_per_k * (lagged_k - self.reference_k) + self.kg_per_k_now * (even_k - self.reference_k)
+
+    def corrected_kg(self, kg: float, even_k: float, lagged_k: float) -> float:
+        """The inventory without what temperature leaves in it."""
+        thermal_kg = self.thermal_kg(even_k, lagged_k)
+        return kg * math.exp(-thermal_kg / self.inventory_kg) if self.inventory_kg else kg - thermal_kg

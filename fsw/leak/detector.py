@@ -33,6 +33,7 @@ MISFIT = 1.5  # of the rms of 20 samples and more, by chance once in 10^4
 FORGET_NS = 600 * NS_PER_S  # without certainty for so long, it was another leak
 ENDED_SHARE = 0.1  # of the rate that was dated; a leak that is surely below is another one
 KINDS = {
+    lib.ULL_WATCH_LEARNED: Kind.NOISE_KNOWN,
     lib.ULL_WATCH_RISE: Kind.RISE,
     lib.ULL_WATCH_FALL: Kind.FALL,
 }
@@ -161,9 +162,7 @@ class Detector:
         sample.time_ns = time_ns
         sample.value = kg
         lib.ull_watch_push(watch, sample)
-        if watch.event == lib.ULL_WATCH_LEARNED:
-            self.events.append(Event(Kind.NOISE_KNOWN, time_ns, math.nan))
-        elif watch.event:
+        if watch.event:
             self.events.append(Event(KINDS[watch.event], watch.event_ns, watch.event_value))
         certainty: float = watch.certainty
         return certainty
@@ -212,7 +211,7 @@ class Detector:
         kept = self._dated
         age_s = math.inf if kept is None else (now_ns - kept.onset_ns) / NS_PER_S
         told = _told(lib.ull_watch_rate(self._watch, self._fading_per_kg, age_s, 1, self._low, self._high))
-        if kept is None or told is None or told.rate + REFUTED_SIGMA * told.sigma < ENDED_SHARE * kept.rate:
+        if kept is None or told is None:
             return told
         self._certain_ns = now_ns
         return told._replace(onset_s=age_s, sigma_onset_s=kept.sigma_s)

@@ -24,7 +24,11 @@ from fsw.table import Table
 
 BAD_IN_A_ROW = 3
 SAME_TIME = 0.01  # an age or a span that has changed by less means the same
-FLAT_SAMPLES = 20  # fewer equal samples in a row are chance
+FLAT_SAMPLES = 20  # fewer equal samples in a row are chance, whatever the instrument is like
+FLAT_MIN, LN_CHANCE = (
+    3,
+    math.log(1e-6),
+)  # fewer never tell; once in so many samples chance freezes a live instrument
 SECOND_NS = NS_PER_S  # what costs more than evidence is worked out so often,
 TELL_SAMPLES, TELL_NS = 10, 10 * NS_PER_S  # but for slow instruments: after so many inventories, or so long
 DOMINANT = 0.5  # share of the error that comes of temperatures on the move: the verdict says so
@@ -38,6 +42,7 @@ JUMP_SIGMA = 10.0  # of a change behind a gap
 STIR_NS = 10 * NS_PER_S  # rises that follow so soon are one refill
 GOOD, UNCERTAIN, BAD = int(Quality.GOOD), int(Quality.UNCERTAIN), int(Quality.BAD)
 STALE = int(Quality.STALE)
+NOT_FOLLOWED = UNCERTAIN | BAD | STALE
 NOTHING_DECLARED: Mapping[int, float] = {}
 NOTHING_LOST = TimeLeft(NEVER, NEVER)
 TRUST = 0x0F  # the four bits of Quality that say how far; the others say where from
@@ -154,6 +159,7 @@ class Vessel:
         self._pressure = Series()
         self._temperature = Series()
         self._restlessness = Restlessness()
+        self._even_k = math.nan
         self._lagged = Lagged(calibration.lag_s if calibration else 0.0)
         self._settling_s = max(thermal.lag / NS_PER_S, 1.0)
         self._stirred_kg = 0.0
@@ -168,6 +174,7 @@ class Vessel:
         quality = 0
         for row in self._input_rows:
             quality |= table.quality[row]
+        self._follow(table)
         origin, time_ns = quality & ~TRUST, table.time_ns[self._inputs.pressure]
         if quality & STALE:
             self._blind(now_ns, table, origin)
@@ -205,7 +212,8 @@ class Vessel:
         pressure, origin = self._pressure, quality & ~TRUST
         pressure_pa, gas_k = value[inputs.pressure], None
         pressure.push(time_ns, pressure_pa)
-        temperature_k = self._temperature_k(table)
+        row = inputs.temperature
+        temperature_k = self._model.assumed_temperature_k.value if row is None else value[row]
         if inputs.gas_temperature is not None:
             gas_k = value[inputs.gas_temperature]
         kg = self._model.kg(pressure_pa, temperature_k, gas_k)
@@ -218,7 +226,7 @@ class Vessel:
         if due or inventory is None:
             self._state = self._seen(table, temperature_k)
             self._inventory = inventory = self._model.inventory(self._state)
-        alive = pressure.equal < FLAT_SAMPLES or not pressure.flat(self._flat_ns)
+        alive = pressure.equal < FLAT_MIN or not pressure.flat(self._flat_ns)
         good = alive and not quality & UNCERTAIN and math.isfinite(kg)
         table.write(
             self._outputs.inventory, kg, inventory.sigma_kg, time_ns, (GOOD if good else UNCERTAIN) | origin
@@ -240,7 +248,7 @@ class Vessel:
                 self._stir(time_ns, self._thermal.start * inventory.kg_per_k)
             detector.expect(inventory.noise_kg, inventory.fading_per_kg, self._allowance(time_ns, inventory))
         if self._calibration is not None:
-            kg -= self._calibration.thermal_kg(temperature_k, self._lagged.push(time_ns, temperature_k))
+            kg = self._calibration.corrected_kg(kg, self._even_k, self._lagged.k)
         certainty = detector.push(time_ns, kg)
         if detector.events or self._rise is not None:
             self._hear(time_ns, kg)
@@ -252,14 +260,20 @@ class Vessel:
             value[self._outputs.leak_certainty] = certainty
             table.time_ns[self._outputs.leak_certainty] = time_ns
 
-    def _temperature_k(self, table: Table) -> float:
-        row, series = self._inputs.temperature, self._temperature
-        if row is None:
-            return self._model.assumed_temperature_k.value
-        kelvin: float = table.value[row]
-        if series.push(table.time_ns[row], kelvin):
-            self._restlessness.push(series.time_ns, kelvin)
-        return kelvin
+    def _follow(self, table: Table) -> None:
+        """The temperature goes on while there is no pressure, and what lags behind it too."""
+        row = self._inputs.temperature
+        if row is None or table.quality[row] & NOT_FOLLOWED:
+            return
+        time_ns = table.time_ns[row]
+        if time_ns == self._temperature.time_ns:
+            return
+        kelvin = table.value[row]
+        self._temperature.push(time_ns, kelvin)
+        self._restlessness.push(time_ns, kelvin)
+        if self._calibration is not None:
+            self._even_k = self._calibration.even_k(kelvin)
+            self._lagged.push(time_ns, self._even_k)
 
     def _seen(self, table: Table, temperature_k: float) -> State:
         """What the instruments say, with their noise."""
@@ -297,8 +311,13 @@ class Vessel:
                 # A sensor that lags is off by so much, on one side while it warms up and on the other while it cools.
                 swing_kg = 2 * thermal.lag / NS_PER_S * self._restlessness.k_per_s * per_k
             else:
-                follows = per_k if stuck else calibration.kg_per_k_bound
-                rest, passing_kg, swing_kg = calibration.drift_kg_per_s, calibration.swing_kg, 0.0
+                scale = calibration.scale(inventory.kg)
+                follows = per_k if stuck else scale * calibration.kg_per_k_bound
+                rest, passing_kg, swing_kg = (
+                    scale * calibration.drift_kg_per_s,
+                    scale * calibration.swing_kg,
+                    0.0,
+                )
             moved = self._restlessness.k_per_s * follows
         at_rest = Allowance(rest + self._zero_leak_bound(), passing_kg, passing_kg / self._settling_s)
         allowance = Allowance(
@@ -445,14 +464,16 @@ class Vessel:
 
 
 class Series:
-    """One channel's recent past: how often it comes, and since when it has not moved by a bit."""
+    """One channel's recent past: how often it comes, and whether it has frozen."""
 
     def __init__(self) -> None:
         self.time_ns = 0
         self.value = math.nan
         self.interval_ns = 0
+        self.equal = 0  # samples in a row that repeat the one before
         self._moved_ns = 0
-        self.equal = 0
+        self._moves = 0
+        self._ties = 0  # of them the next sample repeated so many
 
     def push(self, time_ns: int, value: float) -> bool:
         """False for a sample that is known already."""
@@ -461,10 +482,17 @@ class Series:
         self.interval_ns, self.time_ns = time_ns - self.time_ns, time_ns
         if value == self.value:
             self.equal += 1
+            self._ties += self.equal == 1
         else:
             self.value, self._moved_ns, self.equal = value, time_ns, 0
+            self._moves += 1
         return True
 
     def flat(self, span_ns: int) -> bool:
-        """Unchanged for at least so long, and too often to be chance."""
+        """Unchanged more often in a row than chance makes it, by its own past; or for at least so long."""
+        if self.equal < FLAT_MIN:
+            return False
+        tie = (self._ties + 1) / (self._moves + 2)
+        if self.equal * math.log(tie) < LN_CHANCE:
+            return True
         return self.equal >= FLAT_SAMPLES and self.time_ns - self._moved_ns >= span_ns

@@ -48,16 +48,18 @@ def test_what_is_allowed_comes_on_top():
     quiet = card(NOISE_ONLY, [60.0])[0]
     basis = Basis(1.0, 0.0, 0.1, 1e5, 0.5, 0.25, 0.0)
     seen = card(basis, [60.0])[0]
-    assert seen.rate_kg_per_s == pytest.approx(quiet.rate_kg_per_s + 0.75)
+    # And besides, the baseline must be short, since it may drift: worse by some, not by much.
+    assert quiet.rate_kg_per_s + 0.75 < seen.rate_kg_per_s < 1.1 * (quiet.rate_kg_per_s + 0.75)
     assert seen.limit == "zero leak"
 
 
 def test_a_passing_change_matters_less_the_longer_one_waits():
     basis = Basis(1e-9, 0.0, 0.1, 1e5, 0.0, 0.0, swing_kg=6.0, passing_kg_per_s=0.5)
     short, minute, hour = card(basis, [5.0, 60.0, 3600.0])
-    assert short.rate_kg_per_s == pytest.approx(0.5, rel=1e-6)
-    assert minute.rate_kg_per_s == pytest.approx(0.1, rel=1e-6)
-    assert hour.rate_kg_per_s == pytest.approx(6 / 3600, rel=1e-6)
+    # Half as much again of the mean slope, and at first the level of the baseline may be off by the swing.
+    assert short.rate_kg_per_s > 1.5 * 0.5
+    assert 1.5 * 6 / 60 <= minute.rate_kg_per_s < 0.5 * short.rate_kg_per_s
+    assert 1.5 * 6 / 3600 < hour.rate_kg_per_s < 2 * 1.5 * 6 / 3600
     assert hour.limit == "temperature"
 
 

@@ -79,7 +79,6 @@ def test_noise_as_it_is_measured_does_not_alarm_whatever_is_declared(phi, declar
     assert certainty[learned + 256 :].max() < 1
 
 
-@pytest.mark.xfail(strict=True, reason="lags of 16 to 256 samples go by the noise of neighbours")
 def test_slow_noise_beneath_white_noise_does_not_alarm():
     rng = np.random.default_rng(15)
     certainty, _ = run(detector(), 30 + rng.normal(0, SIGMA, 60_000) + ar1(rng, 60_000, SIGMA, 0.9))
@@ -171,7 +170,6 @@ def test_a_steady_leak_stays_one_however_gross(per_sample, onset):
     assert not kinds(events)
 
 
-@pytest.mark.xfail(strict=True, reason="differences 16 samples apart take a steep leak for noise")
 @pytest.mark.parametrize("per_sample", [0.1, 0.5])
 @pytest.mark.parametrize("onset", [1000, 10_000])
 def test_a_steady_leak_is_not_learned_as_noise(per_sample, onset):
@@ -207,7 +205,8 @@ def test_a_leak_that_grows_is_told_as_it_is_now():
         target.push(1 + i * DT_NS, kg)
         if i % HZ == 0:
             verdict = target.verdict(1 + i * DT_NS)
-    assert verdict.rate == pytest.approx(HZ * SIGMA * 0.1, rel=0.2)
+    assert abs(verdict.rate - HZ * SIGMA * 0.1) < 4 * verdict.sigma
+    assert verdict.sigma < 0.02 * HZ * SIGMA * 0.1
     assert verdict.onset_s == pytest.approx(400, abs=10)
 
 
@@ -234,7 +233,6 @@ def test_a_step_is_an_event_with_its_amount_and_no_leak_and_it_works_on(size, wh
     assert abs(verdict.rate - HZ * SIGMA * 0.1) < 4 * verdict.sigma
 
 
-@pytest.mark.xfail(strict=True, reason="the first 8 batches take any step for noise")
 @pytest.mark.parametrize("size", [50.0, 1000.0])
 def test_a_step_while_the_noise_is_learned_is_no_noise(size):
     target, inventory = detector(), quiet(20_000, 9)
@@ -288,7 +286,7 @@ def test_a_spike_is_no_event(when):
     [
         (0.1, 300),
         (0.01, 2000),
-        pytest.param(1.0, 100, marks=pytest.mark.xfail(strict=True, reason="it is learned as noise first")),
+        (1.0, 100),
     ],
 )
 def test_a_leak_that_stops_is_over(per_sample, lasts):
@@ -303,7 +301,6 @@ def test_a_leak_that_stops_is_over(per_sample, lasts):
     assert kinds(events) == [Kind.FALL]
 
 
-@pytest.mark.xfail(strict=True, reason="the rate of leak and rest together times the time since the onset")
 def test_of_a_leak_that_stopped_it_is_told_how_much_was_lost():
     lost = ramp(6000, 4000, 0.1) - ramp(6000, 4300, 0.1)
     _, events = run(detector(), quiet(6000, 12) - lost)
