@@ -383,6 +383,7 @@ class Vessel:
             gone = 1 + (time_ns - self._stirred_ns) / NS_PER_S / self._settling_s
             left_kg = self._stirred_kg / (gone * gone)
         self._stirred_kg, self._stirred_ns = left_kg + kg, time_ns
+        self._inventory = None  # the detector is to know with the next one, not in a second
 
     def _tell(
         self, time_ns: int, table: Table, state: State, inventory: Inventory, certainty: float, origin: int
