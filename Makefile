@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTHON_FILES := fsw hil tests bench csrc/build_core.py setup.py
 
-.PHONY: help demo test check setup format lint types layers ctest pytest bench wheel wheel-check clean
+.PHONY: help demo test check setup format lint types layers ctest pytest bench soak wheel wheel-check clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 13
@@ -42,6 +42,10 @@ pytest: $(READY)
 
 bench: $(READY)  ## ratios against named peers, measured side by side
 	$(BIN)/python -m bench
+
+soak: $(READY)  ## 30 healthy vessels through 30 days of disturbances, twice (an hour on two cores)
+	$(BIN)/python -m bench.campaign
+	$(BIN)/python -m bench.campaign --false-alarms "1 per 100 years"
 
 wheel: $(READY)  ## dist/*.whl
 	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .

@@ -390,7 +390,10 @@ class Vessel:
     ) -> None:
         verdict = self._detector.verdict(time_ns)
         if verdict is None:
-            self._cannot_tell(time_ns, table, Finding.LEARNING, origin)
+            measured = self._inputs.temperature is not None
+            self._cannot_tell(
+                time_ns, table, Finding.LEARNING if measured else Finding.NO_TEMPERATURE, origin
+            )
             return
         rows = self._outputs
         rate = self._rate(state, verdict)

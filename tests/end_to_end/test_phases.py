@@ -144,7 +144,14 @@ def test_a_vent_in_a_declared_phase_is_none_and_limits_stand(tmp_path: Path) -> 
     csv = vented(tmp_path / "run.csv", {BEGIN_S - 5: "blowdown", END_S + 5: "end blowdown"})
     found = said(board(tmp_path), csv)
     assert raised(found) == ["low"]
-    assert happened(found) == [
+    *told, vented_off = happened(found)
+    assert (vented_off["event"], vented_off["vessel"], vented_off["began_s"]) == (
+        "fall",
+        "tank",
+        pytest.approx(295, abs=1),
+    )
+    assert vented_off["kg"] == pytest.approx(LOSS_BAR_PER_S * (END_S - BEGIN_S) * KG_PER_BAR, rel=0.02)
+    assert told == [
         {"type": "event", "time_s": 295.0, "event": "blowdown"},
         {"type": "event", "time_s": 295.0, "event": "phase begun", "vessel": "tank", "phase": "blowdown"}
         | {"kg": None, "began_s": 295.0},
@@ -184,7 +191,7 @@ def test_a_phase_by_a_valve_replays_by_itself_and_foreign_software_reads_it(tmp_
     path, out = board(tmp_path, begins=BY_VALVE), tmp_path / "out.tm"
     first = said(path, vented(tmp_path / "run.csv", {}, valve=True), "--write", out)
     assert raised(first) == ["low"]
-    assert [each["event"] for each in happened(first)] == ["phase begun", "phase ended"]
+    assert [each["event"] for each in happened(first)] == ["phase begun", "phase ended", "fall"]
 
     def occurrences(found: list[dict[str, Any]]) -> list[tuple[str, str, float]]:
         return [(each["event"], each["phase"], round(each["time_s"], 3)) for each in happened(found)]
@@ -195,6 +202,7 @@ def test_a_phase_by_a_valve_replays_by_itself_and_foreign_software_reads_it(tmp_
     database = subprocess.run([FSW, "xtce", str(path)], capture_output=True, check=True).stdout
     definition = load_xtce(io.BytesIO(database))
     assert definition.parse_bytes(packets.pop(0))["kind"] == "NOISE_KNOWN"
+    assert definition.parse_bytes(packets.pop())["kind"] == "FALL"  # what went out meanwhile
     begun, ended = (definition.parse_bytes(each) for each in packets)
     assert (begun["kind"], ended["kind"]) == ("PHASE_BEGUN", "PHASE_ENDED")
     for each in (begun, ended):
