@@ -26,8 +26,8 @@ enum { KNEE_LEVEL = 1 }; /* lag ULL_DETECTOR_DENSE * 2^KNEE_LEVEL */
 static const double BOUND_MIN = 4.0;    /* z = 2: a lag as long as the interval between false alarms has no say */
 static const double NO_BOUND = 1e300;
 static const double BEND = 1.5;
-/* A baseline of M samples has the noise sigma / sqrt(2 M), and lags behind a drift by M of its steps. Five times the one
- * and the other are least together at M = (1.77 sigma / drift)^(2/3). */
+/* A baseline of M samples has the error sigma / sqrt(M), and lags behind a drift by M / 2 of its steps. Five times the one
+ * and the other are least together at (5 sigma / drift)^(2/3); half of that is taken, (1.77 sigma / drift)^(2/3). */
 static const double BASELINE_SIGMA = 1.77, MEMORY_MIN = 16.0, SAME_DRIFT = 0.05;
 static const double LN_2 = 0.69314718055994530942;
 static const double NS_PER_S = 1e9;
