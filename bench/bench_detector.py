@@ -1,7 +1,7 @@
 """The judge of leaks, noise learned and not given, against an oracle that knows all but the onset, at equal intervals.
 
-Then the interval it states against the one measured, river's detectors on the same task, how often the intervals of rate
-and onset hold the truth, and what a push costs.
+Then the interval it states against the one measured, river's detectors on the same task, how often the intervals of
+rate and onset hold the truth, and what a push costs.
 """
 
 import math

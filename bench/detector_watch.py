@@ -1,4 +1,4 @@
-"""The whole judge of a leak (`ull_watch`: noise learned, steps held back), fed with noise of sigma 1 at an even 10 Hz."""
+"""The whole judge of a leak (`ull_watch`: noise learned, steps held back), fed with noise of sigma 1 at 10 Hz."""
 
 import math
 from dataclasses import dataclass
