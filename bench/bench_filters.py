@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import median_filter
 from scipy.signal import savgol_filter
 
-from bench.bench_detector import Detector
+from bench.detector_coverage import Detector
 from fsw import sliding
 from fsw._core import ffi, lib
 

@@ -7,16 +7,20 @@ static const double PHI_MAX = 0.99;
 static const uint64_t SURE = 8;          /* second differences: fewer say nothing */
 static const double SCALE_MEMORY = 1e4;
 static const double SCATTER = 3.9;       /* variance of a mean of squared second differences, times their number */
+static const double SEGMENT = ULL_NOISE_SEGMENT;
+static const double FORGOTTEN = 1e-9;    /* powers of phi below: nothing */
+static const double SOLVED = 1e-9;
 static const double TIES = 0.05;         /* share of equal neighbours that makes steps; sigma = 8 steps has as many */
 
 ull_status ull_noise_init(ull_noise *noise, double memory) {
     if (!noise || !(memory >= 16.0 && memory <= 1e9)) return ULL_ARGUMENT;
-    *noise = (ull_noise){.memory = memory};
+    *noise = (ull_noise){.memory = memory, .paused = 1};
     return ULL_OK;
 }
 
 void ull_noise_pause(ull_noise *noise) {
-    noise->seen = 0;
+    noise->paused = 1;
+    noise->held = 0;
     for (int i = 0; i < ULL_NOISE_SCALES; i++) {
         noise->scale[i].summed = noise->scale[i].held = 0;
         noise->scale[i].sum = 0.0;
@@ -68,15 +72,49 @@ static void learn(ull_noise *n, double near, double far) {
     n->cov = rest * (n->cov + gain * d_near * d_far);
 }
 
+/* Residuals of the line through a segment. */
+static void join(ull_noise *n, double value) {
+    if (n->held == 0) {
+        n->first = value;
+        n->sum = n->moment = n->square = 0.0;
+    }
+    const double x = value - n->first;
+    n->sum += x;
+    n->moment += (double)n->held * x;
+    n->square += x * x;
+    if (++n->held < ULL_NOISE_SEGMENT) return;
+    const double level = n->sum / SEGMENT;
+    const double slope = n->moment - 0.5 * (SEGMENT - 1.0) * n->sum; /* times the next */
+    const double spread = SEGMENT * (SEGMENT * SEGMENT - 1.0) / 12.0;
+    n->far += fmax(n->square - level * n->sum - slope * slope / spread, 0.0);
+    n->far_count += ULL_NOISE_SEGMENT;
+    n->held = 0;
+}
+
+/* The share of the variance of AR(1) noise that lines through segments leave, 1 - trace(H R) / N: H the projection on
+ * level and line, R the correlations. Their diagonals sum to the bracket below. And its derivative by phi. */
+static double left(double phi, double *slope) {
+    double taken = 2.0, change = 0.0, power = phi, before = 1.0; /* phi^k, phi^(k-1) */
+    for (int k = 1; k < ULL_NOISE_SEGMENT && before > FORGOTTEN; k++) {
+        const double m = SEGMENT - k;
+        const double both = 2.0 * m / SEGMENT * (1.0 + (m * m - 1.0 - 3.0 * k * k) / (SEGMENT * SEGMENT - 1.0));
+        taken += both * power;
+        change += both * k * before;
+        before = power;
+        power *= phi;
+    }
+    *slope = -change / SEGMENT;
+    return 1.0 - taken / SEGMENT;
+}
+
 ull_status ull_noise_push(ull_noise *noise, double value) {
     ull_noise *n = noise;
     if (!isfinite(value)) {
         ull_noise_pause(n);
         return ULL_ARGUMENT;
     }
-    const size_t place = (size_t)(n->seen % ULL_NOISE_FAR);
-    if (n->seen > 0) {
-        const double near = value - n->ring[(place + ULL_NOISE_FAR - 1) % ULL_NOISE_FAR];
+    if (!n->paused) {
+        const double near = value - n->last;
         n->near += near * near;
         n->near_count++;
         n->pairs++;
@@ -86,16 +124,12 @@ ull_status ull_noise_push(ull_noise *noise, double value) {
             n->step = fabs(near);
         }
     }
-    if (n->seen >= ULL_NOISE_FAR) {
-        const double far = value - n->ring[place];
-        n->far += far * far;
-        n->far_count++;
-    }
-    n->ring[place] = value;
-    n->seen++;
+    n->last = value;
+    n->paused = 0;
+    join(n, value);
     bend_all(n, value);
     if (n->far_count == ULL_NOISE_BATCH) {
-        learn(n, n->near / (2.0 * n->near_count), n->far / (2.0 * n->far_count));
+        learn(n, n->near / (2.0 * n->near_count), n->far / n->far_count);
         n->near = n->far = 0.0;
         n->near_count = n->far_count = 0;
     }
@@ -130,6 +164,11 @@ void ull_noise_excess(const ull_noise *noise, double long_run_variance, double *
     }
 }
 
+/* Of (1 + a) d far - a d near. */
+static double error(double a, double near, double far, double both) {
+    return sqrt(fmax((1.0 + a) * (1.0 + a) * far + a * a * near - 2.0 * a * (1.0 + a) * both, 0.0));
+}
+
 void ull_noise_result(const ull_noise *noise, ull_noise_estimate *estimate) {
     const ull_noise *n = noise;
     *estimate = (ull_noise_estimate){.sigma = NAN,
@@ -139,32 +178,37 @@ void ull_noise_result(const ull_noise *noise, ull_noise_estimate *estimate) {
                                      .error_phi = NAN,
                                      .error_long_run = NAN,
                                      .batches = n->batches};
-    if (n->batches < ULL_NOISE_BATCHES || n->mean_near <= 0.0) return;
-    /* near = s^2 (1 - phi), far = s^2 (1 - phi^16): fixed point, which contracts by 16 phi^15 (1 - phi) < 0.6. */
+    if (n->batches < ULL_NOISE_BATCHES || n->mean_near <= 0.0 || n->mean_far <= 0.0) return;
+    /* near = s^2 (1 - phi), far = s^2 left(phi): by Newton's method, from below. Neighbours that differ by more than any
+     * two of white noise leave phi at 0. */
     const double ratio = n->mean_near / n->mean_far;
-    double gone = 1.0, phi = 0.0;
-    for (int i = 0; i < 40; i++) {
-        phi = fmin(fmax(1.0 - ratio * gone, 0.0), PHI_MAX);
-        gone = 1.0 - pow(phi, ULL_NOISE_FAR);
+    double phi = 0.0, slope = 0.0, kept = left(phi, &slope);
+    for (int i = 0; i < 40 && ratio * kept < 1.0 - phi; i++) {
+        const double to = phi + (1.0 - ratio * kept - phi) / (1.0 + ratio * slope);
+        const double next = fmin(fmax(to, 0.0), PHI_MAX);
+        const int solved = fabs(next - phi) < SOLVED;
+        phi = next;
+        kept = left(phi, &slope);
+        if (solved) break;
     }
-    const double variance = n->mean_far / gone;
+    const double variance = n->mean_far / kept;
     const double sigma = sqrt(variance);
     const double odds = (1.0 + phi) / (1.0 - phi);
-    /* Errors by the delta method, phi^16 neglected: of near and far as shares of themselves. */
+    /* Errors by the delta method, of near and far as shares of themselves. */
     const double share = n->weight_square / (n->weight * n->weight);
     const double near = share * n->var_near / (n->mean_near * n->mean_near);
     const double far = share * n->var_far / (n->mean_far * n->mean_far);
     const double both = share * n->cov / (n->mean_near * n->mean_far);
-    const double q = 1.0 - phi;
-    /* S = s^2 (2 - q) / q with q = near / far: d ln S = (1 + 2 / (2 - q)) d ln far - 2 / (2 - q) d ln near. */
-    const double k = 2.0 / (2.0 - q);
+    /* 1 - phi = left near / far: d phi = k (d ln far - d ln near), and from that d ln s^2 = d ln far - d ln left, and so
+     * on for the long run: each is (1 + a) d ln far - a d ln near. */
+    const double k = (1.0 - phi) / (1.0 + (1.0 - phi) * slope / kept);
+    const double a_sigma = -k * slope / kept;
+    const double a_long_run = a_sigma + 2.0 * k / ((1.0 - phi) * (1.0 + phi));
     estimate->step = (double)n->ties > TIES * (double)n->pairs ? n->step : 0.0;
     estimate->sigma = sigma;
     estimate->phi = phi;
     estimate->sigma_long_run = sigma * sqrt(odds);
-    estimate->error_sigma = 0.5 * sigma * sqrt(far);
-    estimate->error_phi = q * sqrt(fmax(near + far - 2.0 * both, 0.0));
-    estimate->error_long_run =
-        0.5 * estimate->sigma_long_run *
-        sqrt(fmax((1.0 + k) * (1.0 + k) * far + k * k * near - 2.0 * k * (1.0 + k) * both, 0.0));
+    estimate->error_sigma = 0.5 * sigma * error(a_sigma, near, far, both);
+    estimate->error_phi = k * sqrt(fmax(near + far - 2.0 * both, 0.0));
+    estimate->error_long_run = 0.5 * estimate->sigma_long_run * error(a_long_run, near, far, both);
 }

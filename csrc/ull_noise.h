@@ -1,13 +1,14 @@
 /* How noisy a series is: standard deviation and lag-1 correlation of AR(1) noise, and how well they are known.
  *
- * From squared differences of neighbours and of samples 16 apart: level and slow drift cancel (a leak of b sigma per
- * sample adds (16 b)^2 / 2 to the variance: 1e-4 at 0.001), so it may run on for ever without learning a leak.
+ * From squared differences of neighbours, and from what straight lines through 64 samples each leave: level and slope
+ * cancel (a leak of b sigma per sample adds b^2 / 2 to the former: 5e-5 at 0.01), so it may run on for ever without
+ * learning a leak. What the lines take of the noise itself is known for AR(1) noise, and given back.
  * Standard errors come from the scatter of batches, whatever the noise is. Slow noise beneath that of neighbours shows in
  * second differences of the means of 4, 16 ... samples, which are blind to any straight line.
  *
  * Memory   The caller owns the struct, 1 kB.
  * Cost     push: O(1).
- * Samples  Even spacing is assumed; call ull_noise_pause at a gap.
+ * Samples  Even spacing is assumed; call ull_noise_pause at a gap. A segment that a gap cuts short is lost.
  * Threads  None inside; one estimate is used by one thread at a time.
  */
 #ifndef ULL_NOISE_H
@@ -18,7 +19,7 @@
 
 #include "ull_status.h"
 
-#define ULL_NOISE_FAR 16      /* samples between the far pair; phi^16 is corrected for */
+#define ULL_NOISE_SEGMENT 64  /* samples under one straight line */
 #define ULL_NOISE_BATCH 256   /* samples */
 #define ULL_NOISE_BATCHES 8   /* fewer say nothing of the standard errors */
 
@@ -34,9 +35,11 @@ typedef struct {
 } ull_noise_scale;
 
 typedef struct {
-    double ring[ULL_NOISE_FAR];
-    uint64_t seen;                /* since the last pause */
-    double near, far;             /* sums of this batch */
+    double last;
+    int paused;                   /* last is no neighbour of what comes */
+    double first, sum, moment, square; /* of this segment: its first value, and sums of those since less that */
+    uint32_t held;                /* samples of it */
+    double near, far;             /* sums of this batch: of squared differences, and of squares of residuals */
     uint32_t near_count, far_count;
     uint64_t batches;             /* ever */
     double memory;                /* batches */

@@ -15,7 +15,7 @@ from fsw.ground.lagged import Binned, low_pass, thinned
 from fsw.leak.calibration import SURE, UPPER_95, Calibration
 from fsw.leak.thermal import NS_PER_S, Thermal
 
-SAMPLES_MIN = lib.ULL_NOISE_BATCHES * lib.ULL_NOISE_BATCH + 2 * lib.ULL_NOISE_FAR
+SAMPLES_MIN = lib.ULL_NOISE_BATCHES * lib.ULL_NOISE_BATCH + lib.ULL_NOISE_SEGMENT
 LAGS_S = np.geomspace(1.0, 3600.0, 13)
 LONGEST_LAG = 0.2  # of the span: more cannot be told from a drift
 NEWTON_STEPS, LOG_STEP_MAX = 8, 0.5

@@ -98,7 +98,7 @@ def test_what_happened_must_be_marked(board: Path, tmp_path: Path) -> None:
 def test_misuse_is_told_in_a_line(board: Path, tmp_path: Path) -> None:
     recording = record(tmp_path / "short.csv", seconds=60)
     for arguments, code, text in (
-        ((recording,), 3, "it takes 2080: record for longer"),
+        ((recording,), 3, "it takes 2112: record for longer"),
         ((recording, "--vessel", "rog"), 2, "did you mean 'rig'?"),
         ((recording, "--from", "1000"), 1, "nothing was recorded between --from and --to"),
         ((recording, "--settle", "soon"), 2, "'soon' is not a quantity in s"),

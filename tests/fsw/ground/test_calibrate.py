@@ -155,7 +155,7 @@ def test_a_refill_that_was_marked_is_cut_out_and_one_that_was_not_is_refused():
 @pytest.mark.parametrize(
     ("kept", "text"),
     [
-        (slice(0, 1500), "1500 good inventories; it takes 2080"),
+        (slice(0, 1500), "1500 good inventories; it takes 2112"),
         (np.arange(12_000) % 300 < 100, "66% of its inventories are missing"),
     ],
 )
