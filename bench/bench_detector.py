@@ -131,6 +131,9 @@ def stated_table(pool: ProcessPoolExecutor) -> None:
             f"  phi {phi:3.1f}: one in {seen.mean:.3g} ({low:.3g} to {high:.3g}, {seen.alarms} alarms){missed(kept)}",
             flush=True,
         )
+
+
+def short_table(pool: ProcessPoolExecutor) -> None:
     print(
         f"\nstated {SHORT_INTERVAL:.0e}, {CALIBRATIONS} short calibrations, {SHORT_ALARMS} alarms each"
         " (goal: none shorter, 95 %)"
@@ -250,7 +253,7 @@ def main() -> None:
     """All tables."""
     cost_table()
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for table in (delay_table, stated_table, peer_table, coverage_table):
+        for table in (delay_table, stated_table, short_table, peer_table, coverage_table):
             table(pool)
 
 
