@@ -11,7 +11,7 @@ PEERS = ("ADWIN", "PageHinkley")
 DELTA = 0.035  # of ADWIN; 0.002, as shipped, alarms far less often
 THRESHOLD = 215.0  # of Page-Hinkley; 50, as shipped, alarms every 1600 samples
 PUBLISHED = """\
-river is not installed (pip install 'ullage[peers]'): one run, each at about one false alarm in 1e5 samples, gave the delays
+river is not installed (pip install 'ullage[peers]'): one run, each at about one false alarm in 1e5 samples, gave
   ADWIN 36.1 / 95.0 / 356, PageHinkley 66 / 211 / 681 at falls of 0.1 / 0.01 / 0.001 sigma per sample"""
 
 

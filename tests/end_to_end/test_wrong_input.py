@@ -184,7 +184,7 @@ def test_a_report_that_cannot_be_written_is_told_before_the_run(tmp_path: Path, 
 def test_a_missing_extra_is_told_in_a_line_with_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hil.cli.find_spec", lambda name: None)
+    monkeypatch.setattr("hil.prerequisite.find_spec", lambda name: None)
     said = refused(hil_main, "run", "unplugged_line", "--report", str(tmp_path))
     assert said.splitlines() == [
         "hil: space_packet_parser and bokeh must be installed for this: pip install 'ullage[bench,ground]'"
