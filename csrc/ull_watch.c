@@ -142,7 +142,7 @@ static void report(ull_watch *w, ull_watch_event event, double value, int64_t ti
 }
 
 /* What happened in the last moments can be a step that pushes old evidence over the edge. */
-static int hold_or_report(ull_watch *w, const ull_trace_look *look, int whole) {
+static int hold_or_report(ull_watch *w, const ull_trace_look *look, int whole, int raw) {
     const int slower = look->rest_per_s + look->sigma_rest_per_s < SLOWER * look->rate_per_s;
     const int ended = look->rest_per_s + ENDED_SIGMA * look->sigma_rest_per_s < ENDED * look->rate_per_s;
     const int back = look->fall + ENDED_SIGMA * look->sigma_fall < BACK * look->expected;
@@ -159,7 +159,9 @@ static int hold_or_report(ull_watch *w, const ull_trace_look *look, int whole) {
     }
     if (look->since < SINCE_MIN && (whole || look->fall > ENDED_SIGMA * look->sigma_fall)) return 1;
     if (slowing && (whole || sharp)) return 1;
-    if (sharp && !(look->late_per_s - LATE_SIGMA * look->sigma_late_per_s > LATE * look->going_per_s)) return 1;
+    const int goes_on = look->late_per_s - LATE_SIGMA * look->sigma_late_per_s > LATE * look->going_per_s &&
+                        (!raw || look->last_per_s > LATE * look->going_per_s); /* the half may begin before the step */
+    if (sharp && !goes_on) return 1;
     return (slower && look->gain > (whole ? GAIN_HOLD : GAIN_OVER)) || (whole && back);
 }
 
@@ -170,7 +172,7 @@ static void confirm(ull_watch *w) {
     for (uint64_t lag = verdict.lag;; lag = lag / LOOK_SHARE > LOOK_RAW ? lag / LOOK_SHARE : LOOK_RAW) {
         ull_trace_look look;
         ull_trace_judge(&w->trace, (double)lag, slow_variance(w), &look);
-        if (hold_or_report(w, &look, lag == verdict.lag)) {
+        if (hold_or_report(w, &look, lag == verdict.lag, lag <= LOOK_RAW)) {
             if (w->certainty > HELD) w->certainty = HELD;
             return;
         }

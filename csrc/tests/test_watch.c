@@ -65,7 +65,7 @@ static void the_noise_is_known_once_and_stays_so(void) {
         CHECK(event == ULL_WATCH_NOTHING || event == ULL_WATCH_LEARNED);
         learned += event == ULL_WATCH_LEARNED;
         if (event == ULL_WATCH_LEARNED) {
-            CHECK(i >= ULL_NOISE_BATCHES * ULL_NOISE_BATCH && i < (ULL_NOISE_BATCHES + 1) * ULL_NOISE_BATCH);
+            CHECK(i + 1 >= ULL_NOISE_BATCHES * ULL_NOISE_BATCH && i < (ULL_NOISE_BATCHES + 1) * ULL_NOISE_BATCH);
         }
         CHECK(watch.known == (learned > 0));
         CHECK(watch.certainty < 1.0);
