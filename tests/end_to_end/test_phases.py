@@ -85,7 +85,7 @@ FULL_BAR, LOSS_BAR_PER_S, BEGIN_S, END_S, LAST_S = 6.0, 5e-3, 300, 440, 800
 # p V M / (R T) of nitrogen in 4 L at 22 degC: physics, not our code.
 KG_PER_BAR = 1e5 * 4e-3 * 28.0134e-3 / (8.314462618 * 295.15)
 OCCURRENCE = (130, 1)
-LEARNED_S = 210  # the noise takes 2064 samples
+LEARNED_S = 204.8  # 8 batches of 256 samples at 10 Hz
 
 
 def vented(path: Path, events: Mapping[int, str], valve: bool = False) -> Path:
