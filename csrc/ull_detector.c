@@ -17,10 +17,11 @@ enum {
 };
 _Static_assert(ULL_DETECTOR_SLOTS == YOUNG + PLACES && ULL_DETECTOR_DENSE == PLACES << RANK_OLD, "ranks and slots agree");
 
-/* The threshold falls with the lag n, by so much for each ln n: nearly equal shares of false alarms for the octaves up
- * to n = 128, somewhat more to 512, where the baseline begins to cost, and less and less for those above, however many.
+/* The threshold falls with the lag n, by so much for each ln n: equal shares of false alarms for the octaves up to
+ * n = 128, somewhat more to 512, where the baseline begins to cost, and less and less for those above, however many.
  * docs/leak-models.md */
-static const double PENALTY_SHORT = 0.88, PENALTY = 1.5, PENALTY_OLD = 0.25;
+static const double PENALTY_SHORT = 1.0, PENALTY = 1.15, PENALTY_OLD = 0.25;
+static const double NEAR = 0.5, NEARER = 0.75; /* scores from which hypotheses begin to be added, and are */
 static const double LAG_SHORT = 128.0;
 enum { KNEE_LEVEL = 1 }; /* lag ULL_DETECTOR_DENSE * 2^KNEE_LEVEL */
 static const double BOUND_MIN = 4.0;    /* z = 2: a lag as long as the interval between false alarms has no say */
@@ -36,11 +37,11 @@ static const double FAR_SIGMA = 1e12; /* a double still tells 1e-4 sigma apart t
 
 static const ull_detector_sums NOTHING = {0};
 
-/* Through the intervals simulated at h = 10.6, 13.2 and 15.8 (8.52e3, 8.01e4, 8.17e5 samples; 4000, 1000, 800 alarms).
+/* Through the intervals simulated at h = 11.8, 14.5 and 17.1 (6.12e3, 7.94e4, 9.75e5 samples; 4000, 2000, 800 alarms).
  * The slope falls slowly towards 1, so beyond them it is careful. */
 double ull_detector_threshold(double interval) {
     if (isnan(interval)) return interval;
-    return 1.13 * log(fmin(fmax(interval, 1e3), 1e12)) + 0.40;
+    return 1.045 * log(fmin(fmax(interval, 1e3), 1e12)) + 2.70;
 }
 
 static double penalty(double lag) {
@@ -151,6 +152,7 @@ static void dense(ull_detector *s, const ull_detector_whitened *sample) {
         best = larger(best, score[i]);
         least = larger(least, -score[i]);
     }
+    for (int i = 0; i < ULL_DETECTOR_SLOTS; i++) s->slot_score[i] = score[i];
     s->score = best;
     s->score_rise = least;
 }
@@ -186,6 +188,7 @@ static void judge_old(const ull_detector *s, double now, uint32_t level, ull_det
         bound = ull_detector_bound(s->settings.threshold, (double)ULL_DETECTOR_DENSE) - 2.0 * (PENALTY * LN_2 * octaves + PENALTY_OLD * above);
     }
     old->score = old->score_rise = 0.0;
+    old->bound = bound;
     if (bound < BOUND_MIN) return;
     const ull_detector_baseline *baseline = &old->baseline[level / MEMORY_STEP];
     const ull_detector_sums *sums = &old->sums;
@@ -418,10 +421,12 @@ ull_status ull_detector_allow(ull_detector *detector, const ull_detector_allowan
     s->passing = a->passing;
     s->passing_rate = a->passing_per_s * s->per_interval;
     s->settling = a->settling;
-    s->settling_rate = a->settling > 0.0 ? s->per_interval / a->settling_s : 0.0;
-    const double before = (double)age_ns(a->settling_ns, s->origin_ns) / (double)s->settings.interval_ns;
-    const double after = (double)age_ns(s->origin_ns, a->settling_ns) / (double)s->settings.interval_ns;
-    s->settling_time = a->settling_ns >= s->origin_ns ? before : -after;
+    if (a->settling > 0.0) {
+        const double before = (double)age_ns(a->settling_ns, s->origin_ns) / (double)s->settings.interval_ns;
+        const double after = (double)age_ns(s->origin_ns, a->settling_ns) / (double)s->settings.interval_ns;
+        s->settling_rate = s->per_interval / a->settling_s;
+        s->settling_time = a->settling_ns >= s->origin_ns ? before : -after;
+    }
     s->lasting = a->lasting_per_s * s->per_interval;
     bound_memory(s);
     s->allowing = s->lasting > 0.0 || s->passing > 0.0 || s->settling > 0.0;
@@ -435,6 +440,40 @@ static void first(ull_detector *s, int64_t time_ns, double value) {
     s->reference = value;
     for (int m = 0; m < ULL_DETECTOR_MEMORIES; m++) learn(&s->baseline[m], 0.0, weight, 0.0, INFINITY);
     for (int slot = 0; slot < ULL_DETECTOR_SLOTS; slot++) begin(s, slot, 0.0);
+}
+
+/* Likelihood ratio of a hypothesis over the one that alarms. */
+static double over_bound(double score, double bound) { return exp(0.5 * (score - 1.0) * bound); }
+
+/* A leak began at one of many onsets: the likelihoods of all count, not the largest alone. The score that one of the age
+ * of the best would need. */
+static double together(const ull_detector *s) {
+    double sum = 0.0, best = 0.0, bound_best = 1.0;
+    int first = 1; /* those that began with the first sample are one */
+    for (int i = 0; i < ULL_DETECTOR_SLOTS; i++) {
+        const uint32_t age = s->age[i];
+        if (s->slot_score[i] <= 0.0 || age < ULL_DETECTOR_LAG_MIN || (age == s->count && !first)) continue;
+        if (age == s->count) first = 0;
+        int octave = 3;
+        while (age >> (octave + 1)) octave++;
+        const double bound = s->bound[age] / s->excess[octave];
+        sum += over_bound(s->slot_score[i], bound);
+        if (s->slot_score[i] <= best) continue;
+        best = s->slot_score[i];
+        bound_best = bound;
+    }
+    for (uint32_t level = 1; level <= s->settings.levels; level++) {
+        for (int i = 0; i < PLACES; i++) {
+            const ull_detector_hypothesis *old = &s->old[level][i];
+            if (!old->held || old->score <= 0.0) continue;
+            sum += over_bound(old->score, old->bound);
+            if (old->score <= best) continue;
+            best = old->score;
+            bound_best = old->bound;
+        }
+    }
+    const double share = fmin((s->score - NEAR) / (NEARER - NEAR), 1.0);
+    return s->score + share * larger(1.0 + 2.0 * log(sum) / bound_best - s->score, 0.0);
 }
 
 ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double value) {
@@ -468,6 +507,7 @@ ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double val
     }
     s->score = larger(s->score, s->score_old[1]);
     s->score_rise = larger(s->score_rise, s->rise_old[1]);
+    if (s->score > NEAR) s->score = together(s);
     return ULL_OK;
 }
 

@@ -67,7 +67,7 @@ typedef struct {
 
 typedef struct {
     ull_detector_sums sums;
-    double score, score_rise;
+    double score, score_rise, bound;
     uint64_t born; /* number of the last sample before */
     uint32_t held; /* 0: the place is free */
     ull_detector_baseline baseline[ULL_DETECTOR_MEMORIES];
@@ -85,6 +85,7 @@ typedef struct {
     double g0[ULL_DETECTOR_SLOTS], g1[ULL_DETECTOR_SLOTS], g2[ULL_DETECTOR_SLOTS];
     double time[ULL_DETECTOR_SLOTS], level[ULL_DETECTOR_SLOTS], variance[ULL_DETECTOR_SLOTS];
     double behind[ULL_DETECTOR_SLOTS]; /* intervals by which the level is older than the onset */
+    double slot_score[ULL_DETECTOR_SLOTS]; /* negative: it rises */
     uint32_t age[ULL_DETECTOR_SLOTS]; /* samples */
     ull_detector_baseline young[ULL_DETECTOR_PLACES][ULL_DETECTOR_MEMORIES]; /* of the last two slots: they may grow old */
     ull_detector_hypothesis old[ULL_DETECTOR_LEVELS + 1][ULL_DETECTOR_PLACES];      /* [0] is not used */
