@@ -442,38 +442,43 @@ static void first(ull_detector *s, int64_t time_ns, double value) {
     for (int slot = 0; slot < ULL_DETECTOR_SLOTS; slot++) begin(s, slot, 0.0);
 }
 
-/* Likelihood ratio of a hypothesis over the one that alarms. */
-static double over_bound(double score, double bound) { return exp(0.5 * (score - 1.0) * bound); }
+typedef struct {
+    double most, sum; /* log of the likelihood ratio over the one that alarms: the largest; of all, over the largest */
+    double score, bound; /* of the largest score */
+} evidence;
+
+static void count_in(evidence *all, double score, double bound) {
+    if (score <= 0.0) return;
+    const double ratio = 0.5 * (score - 1.0) * bound;
+    all->sum = ratio > all->most ? all->sum * exp(all->most - ratio) + 1.0 : all->sum + exp(ratio - all->most);
+    all->most = larger(all->most, ratio);
+    if (score <= all->score) return;
+    all->score = score;
+    all->bound = bound;
+}
 
 /* A leak began at one of many onsets: the likelihoods of all count, not the largest alone. The score that one of the age
- * of the best would need. */
+ * of the best would need for as much. */
 static double together(const ull_detector *s) {
-    double sum = 0.0, best = 0.0, bound_best = 1.0;
-    int first = 1; /* those that began with the first sample are one */
+    evidence all = {.most = -INFINITY, .bound = 1.0};
+    int any_first = 0; /* those that began with the first sample are one */
     for (int i = 0; i < ULL_DETECTOR_SLOTS; i++) {
         const uint32_t age = s->age[i];
-        if (s->slot_score[i] <= 0.0 || age < ULL_DETECTOR_LAG_MIN || (age == s->count && !first)) continue;
-        if (age == s->count) first = 0;
-        int octave = 3;
+        if (age < ULL_DETECTOR_LAG_MIN || (age == s->count && any_first)) continue;
+        any_first |= age == s->count;
+        int octave = 0;
         while (age >> (octave + 1)) octave++;
-        const double bound = s->bound[age] / s->excess[octave];
-        sum += over_bound(s->slot_score[i], bound);
-        if (s->slot_score[i] <= best) continue;
-        best = s->slot_score[i];
-        bound_best = bound;
+        count_in(&all, s->slot_score[i], s->bound[age] / s->excess[octave]);
     }
     for (uint32_t level = 1; level <= s->settings.levels; level++) {
         for (int i = 0; i < PLACES; i++) {
             const ull_detector_hypothesis *old = &s->old[level][i];
-            if (!old->held || old->score <= 0.0) continue;
-            sum += over_bound(old->score, old->bound);
-            if (old->score <= best) continue;
-            best = old->score;
-            bound_best = old->bound;
+            if (old->held) count_in(&all, old->score, old->bound);
         }
     }
     const double share = fmin((s->score - NEAR) / (NEARER - NEAR), 1.0);
-    return s->score + share * larger(1.0 + 2.0 * log(sum) / bound_best - s->score, 0.0);
+    const double score = 1.0 + 2.0 * (all.most + log(all.sum)) / all.bound;
+    return s->score + share * larger(score - s->score, 0.0);
 }
 
 ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double value) {

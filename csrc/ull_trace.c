@@ -3,7 +3,7 @@
 #include <math.h>
 
 static const double WINDOW = 2.5; /* times the lag: the baseline has more than the fall */
-enum { POINTS = ULL_TRACE_POINTS, MASK = ULL_TRACE_POINTS - 1, LEAST = 8, LAST = 3 };
+enum { POINTS = ULL_TRACE_POINTS, MASK = ULL_TRACE_POINTS - 1, LEAST = 8, LAST = 3, CURVE = 4 };
 
 void ull_trace_clear(ull_trace *trace) { trace->count = 0; }
 
@@ -89,6 +89,34 @@ static void line(const window *w, int from, double variance, double *slope, doub
     *sigma = sqrt(variance * n / det);
 }
 
+/* The parabola through the points from `from` on: by how many standard errors does it level off? And how fast does it
+ * fall at the last point? */
+static double parabola(const window *w, int from, double variance, double *end_per_s, double *sigma_per_s) {
+    const int n = w->count - from;
+    *end_per_s = 0.0;
+    *sigma_per_s = INFINITY;
+    if (n < CURVE) return 0.0;
+    const double middle = (w->st[w->count] - w->st[from]) / n;
+    double s2 = 0.0, s3 = 0.0;
+    for (int i = from; i < w->count; i++) {
+        const double t = w->t[i] - middle;
+        s2 += t * t;
+        s3 += t * t * t;
+    }
+    double tx = 0.0, qx = 0.0, qq = 0.0; /* q: what level and line leave of t^2 */
+    for (int i = from; i < w->count; i++) {
+        const double t = w->t[i] - middle, q = t * t - s3 / s2 * t - s2 / n;
+        tx += t * w->x[i];
+        qx += q * w->x[i];
+        qq += q * q;
+    }
+    if (!(qq > 0.0)) return 0.0;
+    const double steeper = s3 / s2 + 2.0 * middle; /* slope of q at t = 0 is -steeper */
+    *end_per_s = steeper * qx / qq - tx / s2;
+    *sigma_per_s = sqrt(variance * (1.0 / s2 + steeper * steeper / qq));
+    return qx / sqrt(qq * variance);
+}
+
 void ull_trace_judge(const ull_trace *trace, double lag, double variance, ull_trace_look *look) {
     *look = (ull_trace_look){.sigma_rest_per_s = INFINITY};
     window w;
@@ -123,13 +151,17 @@ void ull_trace_judge(const ull_trace *trace, double lag, double variance, ull_tr
     const double each = variance / samples;
     look->gain = (going - over) / each;
     look->misfit = sqrt(going / (each * n));
+    double rate, sigma;
+    look->slowing = parabola(&w, n - 1 - since, each, &look->end_per_s, &look->sigma_end_per_s);
+    look->settling = parabola(&w, ended + (n - ended) / 2, each, &rate, &sigma);
     look->since = since * samples;
     look->sigma_fall = sqrt(each * (1.0 / LAST + 1.0 / (began + 1)));
+    look->since_began = (n - 1 - began) * samples;
     look->began_ns = w.last_ns + (int64_t)(w.t[began] * 1e9);
     look->ended_ns = w.last_ns + (int64_t)(w.t[ended] * 1e9);
     line(&w, ended, each, &look->rest_per_s, &look->sigma_rest_per_s);
     look->rest_per_s = -look->rest_per_s;
-    double last = 0.0, sigma;
+    double last = 0.0;
     line(&w, n - LAST, each, &look->last_per_s, &sigma);
     look->last_per_s = -look->last_per_s;
     const int late = since / 2 + 1 > LAST ? since / 2 + 1 : LAST;

@@ -32,12 +32,16 @@ typedef struct {
     double since;         /* samples since the fall began, by "it goes on" */
     double expected;      /* the same, by the fall that goes on */
     double misfit;        /* rms of what "it goes on" leaves, in standard errors of a point */
+    double slowing;       /* by how many standard errors a parabola through the fall that goes on levels off, */
+    double end_per_s, sigma_end_per_s; /* and its rate at the last point, with the standard error; infinite for few points */
+    double settling;      /* by how many standard errors a parabola levels off through the later half of what is left by "it is over" */
     double going_per_s;   /* rate of the fall that goes on, */
     double last_per_s;    /* of the last 3 points, */
     double late_per_s, sigma_late_per_s; /* and of the later half, with its standard error */
     double rate_per_s;    /* while it fell, by "it is over" */
     double rest_per_s;    /* rate since then, */
     double sigma_rest_per_s; /* and its standard error; infinite where fewer than 3 points are left */
+    double since_began;   /* samples, by "it is over" */
     int64_t began_ns, ended_ns; /* by "it is over" */
 } ull_trace_look;
 

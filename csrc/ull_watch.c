@@ -17,8 +17,9 @@ static const double FADED = 0.5;         /* certainty below which nothing is lef
 static const double GAIN_HOLD = 7.0, SLOWER = 0.8;
 static const double GAIN_OVER = 12.0, ENDED_SIGMA = 3.0, ENDED = 0.15;
 static const double GONE_SIGMA = 5.0, GONE = 0.3; /* once it was a leak: a lagging step needs long to be flat */
-static const double SINCE_MIN = 4.0;     /* samples: fewer do not tell a step from a fall that goes on */
-static const double MISFIT = 2.0, SLOWING = 0.9;
+static const double SINCE_MIN = 4.0;     /* samples: fewer do not tell a step from a fall that goes on, */
+static const double GROSS_FALL = 14.0, SINCE_GROSS = 6.0, END = 0.75, END_SIGMA = 2.0; /* nor a step that an instrument smooths: its parabola tells */
+static const double CURVED_SIGMA = 3.0, SLOWING = 0.9;
 static const double SHARP = 6.0;         /* standard errors of a change in the last moments: it has to be seen to go on */
 static const double LATE_SIGMA = 1.5, LATE = 0.4;
 static const double BACK = 0.5;          /* of the fall that a leak would have made: less is left of it */
@@ -147,9 +148,11 @@ static int hold_or_report(ull_watch *w, const ull_trace_look *look, int whole, i
     const int ended = look->rest_per_s + ENDED_SIGMA * look->sigma_rest_per_s < ENDED * look->rate_per_s;
     const int back = look->fall + ENDED_SIGMA * look->sigma_fall < BACK * look->expected;
     /* An instrument that lags makes a step look like a fall that slows down. */
-    const int slowing = look->misfit > MISFIT && look->last_per_s < SLOWING * look->going_per_s;
+    const int slowing = look->slowing > CURVED_SIGMA && look->last_per_s < SLOWING * look->going_per_s;
     const int sharp = look->fall > SHARP * look->sigma_fall;
+    const int gross = look->fall > GROSS_FALL * look->sigma_fall;
     if (look->gain > GAIN_OVER && ended && !back) {
+        if (look->settling > CURVED_SIGMA || look->since_began < SINCE_MIN) return 1; /* soon */
         report(w, ULL_WATCH_FALL, look->fall, look->began_ns);
         return 1;
     }
@@ -159,6 +162,8 @@ static int hold_or_report(ull_watch *w, const ull_trace_look *look, int whole, i
     }
     if (look->since < SINCE_MIN && (whole || look->fall > ENDED_SIGMA * look->sigma_fall)) return 1;
     if (slowing && (whole || sharp)) return 1;
+    if (gross && (look->since < SINCE_GROSS ||
+                  look->end_per_s - END_SIGMA * look->sigma_end_per_s < END * look->going_per_s)) return 1;
     const int goes_on = look->late_per_s - LATE_SIGMA * look->sigma_late_per_s > LATE * look->going_per_s &&
                         (!raw || look->last_per_s > LATE * look->going_per_s); /* the half may begin before the step */
     if (sharp && !goes_on) return 1;

@@ -246,16 +246,23 @@ def test_a_step_while_the_noise_is_learned_is_no_noise(size):
     assert target.sigma_kg < 1.15 * SIGMA
 
 
-HELD = [(200, 2), (200, 5), (1e4, 2), (1e4, 5)]
-TAKEN = [(50, 5), (50, 10), (50, 20), (200, 10), (200, 20), (1000, 10), (1000, 20), (1e4, 20)]
-MISTAKEN = pytest.mark.xfail(
-    strict=True, reason="the first samples of a lagging step look like a fall that goes on"
-)
+SMOOTHED = [
+    (50, 5),
+    (50, 10),
+    (50, 20),
+    (200, 2),
+    (200, 5),
+    (200, 10),
+    (200, 20),
+    (1000, 10),
+    (1000, 20),
+    (1e4, 2),
+    (1e4, 5),
+]
+MISTAKEN = pytest.mark.xfail(strict=True, reason="the last six sigma of it look like a leak of their own")
 
 
-@pytest.mark.parametrize(
-    ("size", "lag"), [*HELD, *(pytest.param(size, lag, marks=MISTAKEN) for size, lag in TAKEN)]
-)
+@pytest.mark.parametrize(("size", "lag"), [*SMOOTHED, pytest.param(1e4, 20, marks=MISTAKEN)])
 def test_a_step_that_an_instrument_smooths_is_no_leak_either(size, lag):
     when, n = 3000, 4000
     since = np.maximum(np.arange(n) - when, 0)
@@ -277,7 +284,6 @@ def test_a_spike_is_no_leak(width, size, when):
     assert certainty.max() < 1
 
 
-@pytest.mark.xfail(strict=True, reason="one sample below makes a fall of a third of it")
 @pytest.mark.parametrize("when", [1000, 5000])
 def test_a_spike_is_no_event(when):
     inventory = quiet(when + 3000, 11)
