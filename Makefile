@@ -35,7 +35,7 @@ layers: $(READY)
 	$(BIN)/lint-imports
 
 ctest: $(READY)  ## the C core's own tests under ASan and UBSan
-	$(MAKE) -C csrc/tests
+	$(MAKE) -j2 -C csrc/tests
 
 pytest: $(READY)
 	$(BIN)/pytest
