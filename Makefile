@@ -35,10 +35,10 @@ layers: $(READY)
 	$(BIN)/lint-imports
 
 ctest: $(READY)  ## the C core's own tests under ASan and UBSan
-	$(MAKE) -C csrc/tests
+	$(MAKE) -j2 -C csrc/tests
 
-pytest: $(READY)
-	$(BIN)/pytest
+pytest: $(READY)  ## two at a time, each file in one process: its fixtures are made once, the files of long runs come first
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(READY)  ## ratios against named peers, measured side by side
 	$(BIN)/python -m bench

@@ -17,9 +17,11 @@ from ccsdspy import PacketField
 from space_packet_parser import load_xtce
 from spacepackets.ecss.tm import PusTm
 
+from tests.board_text import PT, TANK, TT
+
 from .conftest import FSW
 
-BOARD = """
+BOARD = f"""
 [board]
 name = "vented"
 rate = "10 Hz"
@@ -27,30 +29,7 @@ apid = 7
 
 [lines.bus]
 device = "/nowhere"
-
-[instruments.pt]
-line = "bus"
-dialect = "modbus_rtu"
-address = 1
-[instruments.pt.channels.pressure]
-quantity = "pressure"
-unit = "bar"
-reference = "absolute"
-register = 40003
-type = "f32"
-noise = "100 Pa"
-
-[instruments.tt]
-line = "bus"
-dialect = "modbus_rtu"
-address = 2
-[instruments.tt.channels.temperature]
-quantity = "temperature"
-unit = "degC"
-register = 40003
-type = "f32"
-noise = "0.05 K"
-
+{PT}{TT}
 [instruments.v3]
 line = "bus"
 dialect = "modbus_rtu"
@@ -61,24 +40,16 @@ unit = ""
 register = 40003
 type = "u16"
 noise = "0.01"
-
-[vessels.tank]
-model = "gas"
-pressure = "pt.pressure"
-temperature = "tt.temperature"
-volume = "4 L"
-fluid = "nitrogen"
-limit = "1 bar absolute"
-
+{TANK}
 [limits.low]
 parameter = "pt.pressure"
 low = "5.5 bar absolute"
 
 [phases.blowdown]
 vessels = ["tank"]
-time_out = "{time_out}"
+time_out = "{{time_out}}"
 settle = "30 s"
-{begins}
+{{begins}}
 """
 BY_VALVE = 'parameter = "v3.state"\nabove = 0.5'
 FULL_BAR, LOSS_BAR_PER_S, BEGIN_S, END_S, LAST_S = 6.0, 5e-3, 300, 440, 800

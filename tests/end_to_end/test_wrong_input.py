@@ -2,7 +2,8 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -79,34 +80,38 @@ def test_a_name_of_nothing_is_refused(main: object, command: str, name: str) -> 
     refused(main, command, name)
 
 
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that everybody may read; those above pytest's own are for its user only."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @pytest.mark.skipif(not can_become_nobody(), reason="takes root, and a project that others may read")
 @pytest.mark.parametrize("closed", ["file", "folder"])
 @pytest.mark.parametrize(("main", "command"), [(fsw_main, "check"), (fsw_main, "run"), (hil_main, "run")])
 def test_a_file_that_may_not_be_read_is_refused(
-    tmp_path: Path, main: object, command: str, closed: str
+    public: Path, main: object, command: str, closed: str
 ) -> None:
     refused(main, command, "nowhere.toml")  # what is imported late is imported now, while it may be read
-    path = tmp_path / "rig.toml"
+    path = public / "rig.toml"
     path.write_text(shipped()["bench_rig"].read_text())
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    (path if closed == "file" else tmp_path).chmod(0)
+    (path if closed == "file" else public).chmod(0)
     os.seteuid(NOBODY)
     try:
         said = refused(main, command, str(path))
     finally:
         os.seteuid(0)
-        tmp_path.chmod(0o755)
+        public.chmod(0o755)
     assert "ermission denied" in said
 
 
 @pytest.mark.skipif(not can_become_nobody(), reason="takes root, and a project that others may read")
-def test_ids_that_cannot_be_written_are_said_so_and_the_board_is_shown(tmp_path: Path) -> None:
+def test_ids_that_cannot_be_written_are_said_so_and_the_board_is_shown(public: Path) -> None:
     CliRunner().invoke(fsw_main, ["check", "bench_rig"])  # what is imported late is imported now
-    path = tmp_path / "rig.toml"
+    path = public / "rig.toml"
     path.write_text(shipped()["bench_rig"].read_text())
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
     os.seteuid(NOBODY)
     try:
         result = CliRunner().invoke(fsw_main, ["check", str(path)])

@@ -10,8 +10,9 @@ from fsw.board.load import load
 from fsw.clock import TimeStatus
 from fsw.packets import frame
 from fsw.station import Outlet, Station
+from tests.board_text import PT
 
-BOARD = """
+BOARD = f"""
 [board]
 name = "clocked"
 rate = "10 Hz"
@@ -19,25 +20,11 @@ apid = 5
 
 [lines.bus]
 device = "/dev/null"
-
-[instruments.pt]
-line = "bus"
-dialect = "modbus_rtu"
-address = 1
-
-[instruments.pt.channels.pressure]
-quantity = "pressure"
-unit = "bar"
-reference = "absolute"
-register = 40003
-type = "f32"
-noise = "100 Pa"
-stale_after = "1 s"
-
+{PT}
 [limits.clock_set]
 parameter = "executive.clock_steps"
 high = 1
-severity = { high = 1 }
+severity = {{ high = 1 }}
 votes = "1 of 1"
 """
 YEARS_NS = 20 * 365 * 86400 * 10**9

@@ -19,8 +19,9 @@ TABLES: dict[str, Any] = {
     "board": "bench_rig",
     "plant": {"rig": {"volume": "4 L", "leak": [{"at": "20 s", "hole": "0.3 mm"}]}},
 }
+TOML_WORDS = ("true", "false", "inf", "nan")  # all the bare words that TOML reads as values
 BARE = st.from_regex(r"[a-z][a-z0-9_ ]{0,12}[a-z0-9]", fullmatch=True).filter(
-    lambda text: text not in ("true", "false")
+    lambda text: text not in TOML_WORDS
 )
 NUMBERS = st.integers(-(10**6), 10**6) | st.floats(-1e6, 1e6)
 VALUES = st.recursive(
@@ -53,6 +54,11 @@ def test_values_are_read_as_toml_reads_them(values: list[Any]) -> None:
 @given(st.lists(BARE, min_size=1, max_size=6, unique=True))
 def test_text_needs_no_quotes(words: list[str]) -> None:
     assert grid.dimension(f"board={', '.join(words)}").values == tuple(words)
+
+
+def test_the_words_of_toml_are_its_values_and_text_in_quotes() -> None:
+    assert repr(grid.dimension("a=true, false, inf, -inf, nan").values) == "(True, False, inf, -inf, nan)"
+    assert grid.dimension(f"board={', '.join(map(repr, TOML_WORDS))}").values == TOML_WORDS
 
 
 def test_quantities_are_text_and_quotes_keep_a_comma() -> None:

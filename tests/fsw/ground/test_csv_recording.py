@@ -15,8 +15,9 @@ from fsw.ground.csv_recording import CsvRecording, parse_time
 from fsw.ground.recording import Item, Mark, RecordingError, Remark, Tick
 from fsw.ground.replay import Replay, Reported
 from fsw.sample import Quality, Sample
+from tests.board_text import PT
 
-BOARD = """
+BOARD = f"""
 [board]
 name = "small"
 rate = "10 Hz"
@@ -25,20 +26,7 @@ apid = 5
 [lines.bus]
 device = "/dev/null"
 baud = 115200
-
-[instruments.pt]
-line = "bus"
-dialect = "modbus_rtu"
-address = 1
-[instruments.pt.channels.pressure]
-quantity = "pressure"
-unit = "bar"
-reference = "absolute"
-register = 40003
-type = "f32"
-noise = "100 Pa"
-stale_after = "1 s"
-
+{PT}
 [instruments.gauge]
 line = "bus"
 dialect = "modbus_rtu"

@@ -22,54 +22,20 @@ from fsw.ground.recording import Recording, RecordingError, Remark, Start, Tick,
 from fsw.ground.replay import Replay, Reported
 from fsw.sample import Quality, Sample
 from fsw.station import Outlet, Station
+from tests.board_text import PT, TANK, TT
 
-BOARD = """
+BOARD = f"""
 [board]
 name = "small"
 rate = "10 Hz"
-apid = {apid}
+apid = {{apid}}
 
 [lines.bus]
 device = "/dev/null"
-
-[instruments.pt]
-line = "bus"
-dialect = "modbus_rtu"
-address = 1
-
-[instruments.pt.channels.pressure]
-quantity = "pressure"
-unit = "bar"
-reference = "absolute"
-register = 40003
-type = "f32"
-noise = "100 Pa"
-stale_after = "1 s"
-
-[instruments.tt]
-line = "bus"
-dialect = "modbus_rtu"
-address = 2
-
-[instruments.tt.channels.temperature]
-quantity = "temperature"
-unit = "degC"
-register = 40003
-type = "f32"
-noise = "0.05 K"
-stale_after = "1 s"
-
-[vessels.tank]
-model = "gas"
-pressure = "pt.pressure"
-temperature = "tt.temperature"
-volume = "4 L"
-fluid = "nitrogen"
-limit = "1 bar absolute"
-
+{PT}{TT}{TANK}
 [limits.low]
 parameter = "pt.pressure"
-low = "{low} bar absolute"
+low = "{{low}} bar absolute"
 votes = "3 of 5"
 text = "Low pressure"
 guidance = "Look for the leak."
