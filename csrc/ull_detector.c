@@ -18,37 +18,30 @@ enum {
 _Static_assert(ULL_DETECTOR_SLOTS == YOUNG + PLACES && ULL_DETECTOR_DENSE == PLACES << RANK_OLD, "ranks and slots agree");
 
 /* The threshold falls with the lag n, by so much for each ln n: equal shares of false alarms for the octaves up to
- * n = 128, somewhat more to 512, where the baseline begins to cost, and less and less for those above, however many.
- * docs/leak-models.md */
-static const double PENALTY_SHORT = 1.0, PENALTY = 1.15, PENALTY_OLD = 0.25;
+ * n = 512, and less and less for those above, however many. docs/leak-models.md */
+static const double KNEE = 512.0, PENALTY_OLD = 0.25;
 static const double NEAR = 0.5, NEARER = 0.75; /* scores from which hypotheses begin to be added, and are */
-static const double LAG_SHORT = 128.0;
-enum { KNEE_LEVEL = 1 }; /* lag ULL_DETECTOR_DENSE * 2^KNEE_LEVEL */
 static const double BOUND_MIN = 4.0;    /* z = 2: a lag as long as the interval between false alarms has no say */
 static const double NO_BOUND = 1e300;
 static const double BEND = 1.5;
 /* A baseline of M samples has the error sigma / sqrt(M), and lags behind a drift by M / 2 of its steps. Five times the one
  * and the other are least together at (5 sigma / drift)^(2/3); half of that is taken, (1.77 sigma / drift)^(2/3). */
 static const double BASELINE_SIGMA = 1.77, MEMORY_MIN = 16.0, SAME_DRIFT = 0.05;
-static const double LN_2 = 0.69314718055994530942;
 static const double NS_PER_S = 1e9;
 static const double MEMORY_FACTOR = 8.0;
 static const double FAR_SIGMA = 1e12; /* a double still tells 1e-4 sigma apart there */
 
 static const ull_detector_sums NOTHING = {0};
 
-/* Through the intervals simulated at h = 11.8, 14.5 and 17.1 (6.12e3, 7.94e4, 9.75e5 samples; 4000, 2000, 800 alarms).
+/* Through the intervals simulated at h = 11.8, 14.5 and 17.1 (6.74e3, 8.79e4, 1.10e6 samples; 4000, 2000, 500 alarms).
  * The slope falls slowly towards 1, so beyond them it is careful. */
 double ull_detector_threshold(double interval) {
     if (isnan(interval)) return interval;
-    return 1.045 * log(fmin(fmax(interval, 1e3), 1e12)) + 2.70;
+    return 1.045 * log(fmin(fmax(interval, 1e3), 1e12)) + 2.60;
 }
 
 static double penalty(double lag) {
-    const double knee = (double)(ULL_DETECTOR_DENSE << KNEE_LEVEL);
-    const double beyond = lag > LAG_SHORT ? log(fmin(lag, knee) / LAG_SHORT) : 0.0;
-    const double above = lag > knee ? log(lag / knee) : 0.0;
-    return PENALTY_SHORT * (log(lag) - beyond - above) + PENALTY * beyond + PENALTY_OLD * above;
+    return lag <= KNEE ? log(lag) : log(KNEE) + PENALTY_OLD * log(lag / KNEE);
 }
 
 double ull_detector_bound(double threshold, double lag) {
@@ -179,14 +172,7 @@ static ull_detector_sums sums_of(const ull_detector *s, int slot) {
 
 static void judge_old(const ull_detector *s, double now, uint32_t level, ull_detector_hypothesis *old) {
     const uint64_t lag = s->count - old->born;
-    const double octaves = (double)(level < KNEE_LEVEL ? level : KNEE_LEVEL);
-    const uint64_t young = lag >> level; /* 128 to 256 */
-    const double plain = s->bound[young] / s->excess[young >> (OCTAVE_DENSE + 1) ? OCTAVE_DENSE + 1 : OCTAVE_DENSE];
-    double bound = plain - 2.0 * PENALTY * LN_2 * octaves;
-    if (level > KNEE_LEVEL) {
-        const double above = log((double)lag / (double)(ULL_DETECTOR_DENSE << KNEE_LEVEL));
-        bound = ull_detector_bound(s->settings.threshold, (double)ULL_DETECTOR_DENSE) - 2.0 * (PENALTY * LN_2 * octaves + PENALTY_OLD * above);
-    }
+    const double bound = 2.0 * (s->settings.threshold - penalty((double)lag));
     old->score = old->score_rise = 0.0;
     old->bound = bound;
     if (bound < BOUND_MIN) return;
@@ -501,6 +487,9 @@ ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double val
 
     dense(s, &sample);
     feed_old(s, &sample);
+    s->score = larger(s->score, s->score_old[1]);
+    s->score_rise = larger(s->score_rise, s->rise_old[1]);
+    if (s->score > NEAR) s->score = together(s);
     learn_baselines(s, &sample);
     if ((s->count & ((1U << RANK_MIN) - 1)) == 0) {
         int rank = RANK_MIN;
@@ -510,9 +499,6 @@ ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double val
         if (rank == RANK_OLD) grow_old(s, time, slot);
         begin(s, slot, time);
     }
-    s->score = larger(s->score, s->score_old[1]);
-    s->score_rise = larger(s->score_rise, s->rise_old[1]);
-    if (s->score > NEAR) s->score = together(s);
     return ULL_OK;
 }
 

@@ -14,7 +14,7 @@ static const double FADED = 0.5;         /* certainty below which nothing is lef
 
 /* A course that is over has one parameter more: by chance it gains 2 to 3. Of a step that has just come to be as sure as
  * an alarm must be, it gains 4 to 6 on the mean; of one that is twice as sure, twice that. */
-static const double GAIN_HOLD = 7.0, SLOWER = 0.8;
+static const double GAIN_HOLD = 8.0, SLOWER = 0.8;
 static const double GAIN_OVER = 12.0, ENDED_SIGMA = 3.0, ENDED = 0.15;
 static const double GONE_SIGMA = 5.0, GONE = 0.3; /* once it was a leak: a lagging step needs long to be flat */
 static const double SINCE_MIN = 4.0;     /* samples: fewer do not tell a step from a fall that goes on, */

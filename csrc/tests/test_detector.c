@@ -35,15 +35,29 @@ static long double z2(size_t born, size_t now) {
 /* 2 (h - penalty): as documented, in words other than those of the code. */
 static double bound(double h, size_t lag) {
     const double n = (double)lag;
-    if (n <= 128) return 2 * (h - 0.88 * log(n));
-    if (n <= 512) return 2 * (h - 0.88 * log(128) - 1.5 * log(n / 128));
-    return 2 * (h - 0.88 * log(128) - 1.5 * log(4) - 0.25 * log(n / 512));
+    return 2 * (h - log(fmin(n, 512)) - (n > 512 ? 0.25 * log(n / 512) : 0));
 }
 
 static int lives(size_t born, size_t now) {
     const size_t lag = now - born;
     if (born % 4 || lag < 8 || lag > (size_t)256 << LEVELS) return 0;
     return born == 0 || lag <= 4 * (born & (~born + 1)); /* 4 times the largest power of 2 in it */
+}
+
+/* The certainty that all hypotheses give together: the score that the best of them would need for as much, squared. */
+static double together(double h, size_t now) {
+    double best = 0, needs = 1;
+    long double sum = 0;
+    for (size_t born = 0; born < now; born++) {
+        if (!lives(born, now)) continue;
+        const long double z = z2(born, now), need = bound(h, now - born);
+        if (z > 0) sum += expl((z - need) / 2);
+        if ((double)(z / need) <= best) continue;
+        best = (double)(z / need);
+        needs = (double)need;
+    }
+    const double all = 1 + 2 * (double)logl(sum) / needs, share = (fmin(best, 0.75) - 0.5) / 0.25;
+    return sqrt(best > 0.5 && all > best ? best + share * (all - best) : best);
 }
 
 static void every_score_is_that_of_a_fit_from_scratch(double phi, double jitter) {
@@ -74,11 +88,7 @@ static void every_score_is_that_of_a_fit_from_scratch(double phi, double jitter)
         u_u[i] = u[i] * u[i] + (i ? u_u[i - 1] : 0);
         last = value, last_ns = time_ns;
         if (i % 56) continue; /* 56 = 7 * 8: each level is up to date */
-        double best = 0;
-        for (size_t born = 0; born < i; born++) {
-            if (lives(born, i)) best = fmax(best, (double)z2(born, i) / bound(settings.threshold, i - born));
-        }
-        worst = fmax(worst, fabs(ull_detector_certainty(&detector) - sqrt(best)));
+        worst = fmax(worst, fabs(ull_detector_certainty(&detector) - together(settings.threshold, i)));
     }
     CHECK(worst < 1e-9);
     CHECK(ull_detector_certainty(&detector) > 1.0);
