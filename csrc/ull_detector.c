@@ -33,7 +33,7 @@ static const double FAR_SIGMA = 1e12; /* a double still tells 1e-4 sigma apart t
 
 static const ull_detector_sums NOTHING = {0};
 
-/* Through the intervals simulated at h = 11.8, 14.5 and 17.1 (6.74e3, 8.79e4, 1.10e6 samples; 4000, 2000, 500 alarms).
+/* Through the intervals simulated at h = 11.8, 14.5 and 17.1 (6.74e3, 8.79e4, 1.06e6 samples; 4000, 2000, 1000 alarms).
  * The slope falls slowly towards 1, so beyond them it is careful. */
 double ull_detector_threshold(double interval) {
     if (isnan(interval)) return interval;
