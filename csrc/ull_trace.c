@@ -2,8 +2,10 @@
 
 #include <math.h>
 
+static const double STEP_SIGMA = 8.0;  /* of the difference of two samples */
+static const double STEP_RATE_SIGMA = 3.0, STEP_SHARE = 0.25;
 static const double WINDOW = 2.5; /* times the lag: the baseline has more than the fall */
-enum { POINTS = ULL_TRACE_POINTS, MASK = ULL_TRACE_POINTS - 1, LEAST = 8, LAST = 3, CURVE = 4 };
+enum { POINTS = ULL_TRACE_POINTS, MASK = ULL_TRACE_POINTS - 1, LEAST = 8, LAST = 3, CURVE = 4, AFTER = 4, AFTER_MAX = 16 };
 
 void ull_trace_clear(ull_trace *trace) { trace->count = 0; }
 
@@ -171,24 +173,57 @@ void ull_trace_judge(const ull_trace *trace, double lag, double variance, ull_tr
     look->fall = level - last;
 }
 
-double ull_trace_newest(const ull_trace *trace, uint32_t count, double variance, double *span_s, double *sigma_per_s) {
-    *span_s = 0.0;
-    *sigma_per_s = INFINITY;
-    if (count < LAST || count > POINTS || trace->count < count) return 0.0;
-    const uint64_t last = trace->count - 1;
-    const int64_t last_ns = trace->time_ns[0][last & MASK];
-    const double reference = trace->value[0][last & MASK];
+/* Straight through `count` samples from number `first` on: how fast they fall, and the standard error of that. */
+static double raw_line(const ull_trace *trace, uint64_t first, uint64_t count, double variance, double *sigma_per_s) {
+    const int64_t first_ns = trace->time_ns[0][first & MASK];
+    const double reference = trace->value[0][first & MASK];
     double st = 0.0, stt = 0.0, sx = 0.0, stx = 0.0;
-    for (uint64_t i = trace->count - count; i <= last; i++) {
-        const double t = (double)(trace->time_ns[0][i & MASK] - last_ns) * 1e-9;
+    for (uint64_t i = first; i < first + count; i++) {
+        const double t = (double)(trace->time_ns[0][i & MASK] - first_ns) * 1e-9;
         const double x = trace->value[0][i & MASK] - reference;
         st += t;
         stt += t * t;
         sx += x;
         stx += t * x;
     }
-    const double det = count * stt - st * st;
-    *span_s = (double)(last_ns - trace->time_ns[0][(trace->count - count) & MASK]) * 1e-9;
-    *sigma_per_s = sqrt(variance * count / det);
-    return (st * sx - count * stx) / det;
+    const double n = (double)count, det = n * stt - st * st;
+    *sigma_per_s = sqrt(variance * n / det);
+    return (st * sx - n * stx) / det;
+}
+
+static double raw_mean(const ull_trace *trace, uint64_t first, uint64_t end) {
+    const double reference = trace->value[0][first & MASK];
+    double sum = 0.0;
+    for (uint64_t i = first; i < end; i++) sum += trace->value[0][i & MASK] - reference;
+    return reference + sum / (double)(end - first);
+}
+
+int ull_trace_step(const ull_trace *trace, double sigma, double *fall, int64_t *time_ns) {
+    const uint64_t end = trace->count, first = end > POINTS ? end - POINTS : 0;
+    uint64_t at = 0;
+    double most = STEP_SIGMA * sqrt(2.0) * sigma;
+    for (uint64_t i = first + 1; i + AFTER <= end; i++) {
+        const double drop = trace->value[0][(i - 1) & MASK] - trace->value[0][i & MASK];
+        if (drop <= most) continue;
+        most = drop;
+        at = i;
+    }
+    if (at == 0 || trace->value[0][at & MASK] - trace->value[0][(at + 1) & MASK] > STEP_SHARE * most) return 0;
+    double error;
+    const uint64_t after = end - at < AFTER_MAX ? end - at : AFTER_MAX;
+    const double rate = raw_line(trace, at, after, sigma * sigma, &error);
+    const double gap_s = (double)(trace->time_ns[0][at & MASK] - trace->time_ns[0][(at - 1) & MASK]) * 1e-9;
+    if (!((rate + STEP_RATE_SIGMA * error) * gap_s < STEP_SHARE * most)) return 0;
+    *fall = raw_mean(trace, at > first + AFTER ? at - AFTER : first, at) - raw_mean(trace, at, at + AFTER);
+    *time_ns = trace->time_ns[0][at & MASK];
+    return *fall > 0.5 * most; /* else a spike */
+}
+
+double ull_trace_newest(const ull_trace *trace, uint32_t count, double variance, double *span_s, double *sigma_per_s) {
+    *span_s = 0.0;
+    *sigma_per_s = INFINITY;
+    if (count < LAST || count > POINTS || trace->count < count) return 0.0;
+    const uint64_t first = trace->count - count, last = trace->count - 1;
+    *span_s = (double)(trace->time_ns[0][last & MASK] - trace->time_ns[0][first & MASK]) * 1e-9;
+    return raw_line(trace, first, count, variance, sigma_per_s);
 }

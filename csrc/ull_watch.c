@@ -172,6 +172,12 @@ static int hold_or_report(ull_watch *w, const ull_trace_look *look, int whole, i
 
 /* It is said to be a leak for the first time: could it be a step, a spike, or something that is over? */
 static void confirm(ull_watch *w) {
+    double fall;
+    int64_t time_ns;
+    if (ull_trace_step(&w->trace, w->detector.settings.sigma, &fall, &time_ns)) {
+        report(w, ULL_WATCH_FALL, fall, time_ns);
+        return;
+    }
     ull_detector_verdict verdict;
     ull_detector_result(&w->detector, &verdict);
     for (uint64_t lag = verdict.lag;; lag = lag / LOOK_SHARE > LOOK_RAW ? lag / LOOK_SHARE : LOOK_RAW) {

@@ -27,6 +27,7 @@ CURVED = (
     0.2  # share of itself that a leak may have faded by for its onset still to be dated by a straight line
 )
 YOUNG = 16  # samples of the likeliest onset: there is not one in every place yet
+BETWEEN = 0.15  # of a sample: the standard error of a rate whose onset is sought at whole samples, times its age
 LAG_OF_EACH = 25.0  # samples of lag for each sample in a point of the trace
 KINK = 1 / 6  # of a fall from point to point: what a kink between two of few points leaves at most
 MISFIT = 1.5  # of the rms of 20 samples and more, by chance once in 10^4
@@ -186,12 +187,16 @@ class Detector:
         if not result.onset_ns or not math.isfinite(result.sigma_onset_s):
             return self._older(now_ns)
         age_s = max((now_ns - result.onset_ns) / NS_PER_S, 0.0)
-        bent, sigma_per_s, longest_s = self._bent(), result.sigma_rate_per_s, age_s
+        bent, rate, sigma_per_s, span_s = self._bent(), result.rate_per_s, result.sigma_rate_per_s, age_s
+        longest_s = age_s
         if result.lag < YOUNG:
             least, longest_s = self._young()
             sigma_per_s = max(sigma_per_s, least)
+            if self._look.since < max(result.lag, lib.ULL_DETECTOR_LAG_MIN):  # which reaches back before the onset
+                rate, span_s = self._look.going_per_s, longest_s
+                sigma_per_s = math.hypot(least, BETWEEN * rate / self._look.since)
         best = lib.ull_watch_rate(watch, fading_per_kg, longest_s, 1, low, high)
-        whole = lib.ull_watch_present(watch, result.rate_per_s, sigma_per_s, age_s, fading_per_kg)
+        whole = lib.ull_watch_present(watch, rate, sigma_per_s, span_s, fading_per_kg)
         apart = abs(whole.rate_per_s - best.rate_per_s) > BENT_SIGMA * best.error_per_s and best.span_s > 0
         straight = bent < 1 and low[0] <= high[0] and not apart
         found = Dated(result.onset_ns, result.sigma_onset_s, whole.rate_per_s)

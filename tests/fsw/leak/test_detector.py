@@ -274,6 +274,26 @@ def test_a_step_that_an_instrument_smooths_is_no_leak_either(size, lag):
     )
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("later", [80, 120, 200])
+@pytest.mark.parametrize("size", [30, 300])
+def test_a_step_while_something_settles_is_an_event_and_no_leak(size, later, seed):
+    """A refill heats the gas, a pump starts while it cools: the trend is no leak, nor is the step a part of it."""
+    target = detector()
+    run(target, quiet(LEARNED, seed))
+    target.restart()
+    n, start, lag = 600, LEARNED + 1000, 60
+    heat = 110 * SIGMA
+    settling = Allowance(settling_kg=1.3 * heat, settling_s=2 * lag / HZ, settling_ns=start * DT_NS)
+    i = np.arange(n)
+    inventory = quiet(n, seed + 100) + heat * np.exp(-i / lag) - size * SIGMA * (i >= later)
+    certainty, events = run(target, inventory, start, allowance=settling)
+    assert certainty.max() < 1
+    ((when, event),) = [(i, event) for i, event in events if event.kind is Kind.FALL]
+    assert when - start - later < 20
+    assert event.kg == pytest.approx(size * SIGMA, rel=0.1, abs=15 * SIGMA)  # the gas cools by 2 to 12 meanwhile
+
+
 @pytest.mark.parametrize("width", [1, 2, 3])
 @pytest.mark.parametrize("size", [20.0, 100.0, 1e4])
 @pytest.mark.parametrize("when", [1000, 5000])
