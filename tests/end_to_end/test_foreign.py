@@ -94,8 +94,8 @@ def test_a_foreign_slave_leaks_and_foreign_software_reads_the_alarm(
     expected_kg_per_s = LEAK_PA_PER_S * 4e-3 * 28.0134e-3 / (8.314462618 * (273.15 + TEMPERATURE_C))
     assert (raised["transition"], raised["severity"], raised["state"]) == ("RAISE", "HIGH", "UNACK")
     assert raised["parameter"] == "rig.leak_rate"
-    # Found within a second, from a handful of samples: the rate is rough, and says so.
-    assert abs(raised["value"] - expected_kg_per_s) < 4 * raised["sigma"] < 2 * expected_kg_per_s
+    # Found within a second, from a handful of samples.
+    assert abs(raised["value"] - expected_kg_per_s) < 3 * raised["sigma"] < 0.25 * expected_kg_per_s
     assert fsw.stop() == 0
 
     # Every packet is whole by another implementation, and every pressure is one that the slave gave.
