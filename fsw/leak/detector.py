@@ -27,7 +27,9 @@ CURVED = (
     0.2  # share of itself that a leak may have faded by for its onset still to be dated by a straight line
 )
 YOUNG = 16  # samples of the likeliest onset: there is not one in every place yet
-BETWEEN = 0.15  # of a sample: the standard error of a rate whose onset is sought at whole samples, times its age
+BETWEEN = (
+    0.15  # of a sample: the standard error of a rate whose onset is sought at whole samples, times its age
+)
 LAG_OF_EACH = 25.0  # samples of lag for each sample in a point of the trace
 KINK = 1 / 6  # of a fall from point to point: what a kink between two of few points leaves at most
 MISFIT = 1.5  # of the rms of 20 samples and more, by chance once in 10^4
@@ -192,7 +194,9 @@ class Detector:
         if result.lag < YOUNG:
             least, longest_s = self._young()
             sigma_per_s = max(sigma_per_s, least)
-            if self._look.since < max(result.lag, lib.ULL_DETECTOR_LAG_MIN):  # which reaches back before the onset
+            if self._look.since < max(
+                result.lag, lib.ULL_DETECTOR_LAG_MIN
+            ):  # which reaches back before the onset
                 rate, span_s = self._look.going_per_s, longest_s
                 sigma_per_s = math.hypot(least, BETWEEN * rate / self._look.since)
         best = lib.ull_watch_rate(watch, fading_per_kg, longest_s, 1, low, high)

@@ -291,7 +291,9 @@ def test_a_step_while_something_settles_is_an_event_and_no_leak(size, later, see
     assert certainty.max() < 1
     ((when, event),) = [(i, event) for i, event in events if event.kind is Kind.FALL]
     assert when - start - later < 20
-    assert event.kg == pytest.approx(size * SIGMA, rel=0.1, abs=15 * SIGMA)  # the gas cools by 2 to 12 meanwhile
+    assert event.kg == pytest.approx(
+        size * SIGMA, rel=0.1, abs=15 * SIGMA
+    )  # the gas cools by 2 to 12 meanwhile
 
 
 @pytest.mark.parametrize("width", [1, 2, 3])
