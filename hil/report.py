@@ -13,6 +13,7 @@ from bokeh.models.widgets import Div
 from bokeh.plotting import figure
 from bokeh.resources import INLINE
 
+from fsw.board.printed_card import cards
 from hil import summary
 from hil.display import Scale, instant, number, scale
 from hil.evidence import Evidence
@@ -72,6 +73,10 @@ def _head(case: Case, run: Evidence, verdicts: Sequence[Verdict]) -> str:
         f"<h2>{title}</h2><p>{_text(ran)}</p>"
         + table(("", "expected", "measured"), judged)
         + table(("at the end", ""), [(_text(a), _text(b)) for a, b in summary.lines(run)])
+        + "".join(
+            f"<p>{_text(card.heading)}</p>" + table(card.columns, [[*map(_text, row)] for row in card.rows])
+            for card in cards(case.board)
+        )
         + table(("arrived", "alarm frame", "severity", "alarm", "value"), alarms)
         + f"<p>Blue: as reported, with a band of {BAND_SIGMAS} sigma. Red, dashed: the truth. "
         "Upright lines: alarms as they were raised; dotted: a hole opens; shaded: a fault lasts.</p>"

@@ -16,13 +16,12 @@ from fsw.board import sight
 from fsw.board.board import Board
 from fsw.board.budget import ms
 from fsw.board.load import load, shipped
+from fsw.board.printed_card import cards
 from fsw.board.problem import BoardErrors
 from fsw.board.schema import board_file
 from fsw.board.vessel import describe
 from fsw.leak.card import card
-from fsw.leak.fluid import ZERO_CELSIUS_K
 from fsw.limit import LEVELED
-from fsw.quantity import Measured
 
 WRONG = 2  # exit code
 
@@ -144,10 +143,10 @@ def _print(board: Board, note: str) -> None:
         if table.row_count:
             console.print()
             console.print(table)
-    for heading, table in _cards(board):
+    for each in cards(board):
         console.print()
-        console.print(escape(heading), style="bold")
-        console.print(table)
+        console.print(escape(each.heading), style="bold")
+        console.print(_grid("", each.columns, each.rows))
     console.print()
     for text in sight.remarks(board, datetime.datetime.now(datetime.UTC)):
         console.print(escape(text))
@@ -270,35 +269,6 @@ def _phases(board: Board) -> Grid:
         )
     columns = ("id", "phase", "no leak is judged in", "time-out", "settle", "begins")
     return _grid("Phases", columns, rows)
-
-
-def _cards(board: Board) -> Iterable[tuple[str, Grid]]:
-    """For each vessel the smallest leak that is found in a given time, 95 of 100 times."""
-    for spec in board.vessels:
-        at = sight.nominal(board, spec)
-        inventory, units = spec.model.inventory(at), sight.units(spec, at)
-        rows = []
-        for seen in card(sight.basis(spec, inventory)):
-            rate = seen.rate_kg_per_s
-            hole = spec.model.hole(at, inventory, Measured(rate, 0.0)).value
-            numbers = [rate, *(rate * factor for factor in units.values()), hole * 1e3]
-            shown = map(sight.short, numbers)
-            rows.append((_wait(seen.wait_s), *shown, seen.limit))
-        heading = (
-            f"{spec.name}: the smallest leak that is found, 95 of 100 times, with a false alarm in"
-            f" {_wait(spec.false_alarm_s)}; at rest, {at.pressure_pa.value / 1e5:.4g} bar absolute,"
-            f" {at.temperature_k.value - ZERO_CELSIUS_K:.3g} degC"
-        )
-        yield heading, _grid("", ("within", "kg/s", *units, "hole, mm", "mostly"), rows)
-
-
-def _wait(seconds: float) -> str:
-    """A round duration."""
-    for unit, length in (("year", 31_557_600.0), ("day", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= length:
-            count = f"{seconds / length:.3g}"
-            return f"{count} {unit}{'s' if length >= 86400.0 and count != '1' else ''}"
-    return f"{seconds:.3g} s"
 
 
 def _sinks(board: Board) -> Grid:

@@ -61,6 +61,7 @@ def test_the_page_opens_offline_and_shows_truth_beside_estimate(ran: tuple[Path,
     page = (ran[0] / "out" / "tight.html").read_text()
     assert "rig.hole" in page
     assert "Tight &amp;" in page
+    assert "rig: the smallest leak that is found, 95 of 100 times" in page
     # INLINE: every script is in the page. No tag fetches anything.
     assert not re.findall(r"<(?:script|link)[^>]+(?:src|href)=", page)
 
