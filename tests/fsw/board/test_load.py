@@ -295,6 +295,7 @@ WRONG = [
     ('model = "gas"', "", "vessels.tank.model", "is missing"),
     ('pressure = "pt.pressure"', 'pressure = "pt.presure"', "vessels.tank.pressure", "did you mean 'pt.pressure'"),
     ('pressure = "pt.pressure"', 'pressure = "tt.temperature"', "vessels.tank.pressure", "measures temperature"),
+    ('pressure = "pt.pressure"', 'pressure = ""', "vessels.tank.pressure", "is not a channel"),
     ('volume = "4 L +/- 2 %"', 'volume = "4 kg"', "vessels.tank.volume", "m^3"),
     ('volume = "4 L +/- 2 %"', 'volume = "4 L +/- 2"', "vessels.tank.volume", "m^3"),
     ('volume = "4 L +/- 2 %"', "", "vessels.tank.volume", "is missing"),
