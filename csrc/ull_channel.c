@@ -38,10 +38,26 @@ static int can_step(const ull_channel_settings *settings, int64_t from_ns, doubl
     return fabs(to - from) <= settings->max_rate_per_s * dt_s + STEP_SIGMAS * settings->sigma_min;
 }
 
+static void go_far(ull_channel *channel, double value) {
+    if (channel->far_run <= ULL_CHANNEL_SPIKE) channel->far_run++;
+    channel->far = value;
+}
+
+/* By how much the samples before this one were off, if they were a spike; else 0. Off the middle between the samples
+ * before and after: off the median a steady ramp is, too. */
+static double come_back(ull_channel *channel, double value) {
+    const unsigned run = channel->far_run;
+    channel->far_run = 0;
+    if (run == 0 || run > ULL_CHANNEL_SPIKE) return 0.0;
+    const double off = channel->far - 0.5 * (channel->accepted + value);
+    return fabs(value - channel->accepted) <= 0.5 * fabs(off) ? off : 0.0;
+}
+
 /* Whether to believe the value now. The longer the silence, the farther the last accepted sample lets garbage
  * step: past max_age it proves nothing. */
 static int is_plausible(ull_channel *channel, int64_t time_ns, double value) {
     const ull_channel_settings *settings = &channel->settings;
+    channel->jump = 0.0;
     if (!channel->has_accepted) return 1;
     const int distrusted = channel->strange >= ULL_CHANNEL_STRANGE;
     const int reachable = can_step(settings, channel->accepted_ns, channel->accepted, time_ns, value);
@@ -58,9 +74,14 @@ static int is_plausible(ull_channel *channel, int64_t time_ns, double value) {
     channel->odd = value;
     const unsigned needed =
         channel->strange >= ULL_CHANNEL_STRANGE ? ULL_CHANNEL_AGREE_AGAIN : ULL_CHANNEL_AGREE;
-    if (channel->odd_run < needed) return 0;
+    if (channel->odd_run < needed) {
+        if (!reachable) go_far(channel, value);
+        return 0;
+    }
     channel->strange = 0;
+    channel->far_run = 0;
     if (!reachable) {
+        channel->jump = value - channel->accepted;
         ull_hampel_clear(&channel->hampel);
         ull_slope_clear(&channel->rate);
     }
@@ -88,7 +109,13 @@ static void accept(ull_channel *channel, const ull_table *table, int64_t time_ns
     (void)ull_hampel_push(&channel->hampel, value, &verdict); /* finite: is_in_range saw to it */
     if (verdict.flagged) {
         trust = ULL_UNCERTAIN;
+        go_far(channel, value);
     } else {
+        const double spike = come_back(channel, value);
+        if (settings->spike_row < table->rows)
+            put(table, settings->spike_row, spike, verdict.scale, time_ns, trust | source);
+        if (settings->jump_row < table->rows)
+            put(table, settings->jump_row, channel->jump, verdict.scale, time_ns, trust | source);
         channel->has_accepted = 1;
         channel->accepted_ns = time_ns;
         channel->accepted = value;
@@ -117,6 +144,7 @@ static ull_status judge(ull_channel *channel, const ull_table *table, int64_t ti
     } else if (value < channel->settings.low || value > channel->settings.high) {
         channel->odd_run = 0;
         channel->fault = ULL_FAULT_OUT_OF_RANGE;
+        if (channel->has_accepted) go_far(channel, value);
         refuse(channel, table, time_ns, quality & ULL_SOURCE);
     } else if (!is_plausible(channel, time_ns, value)) {
         channel->fault = ULL_FAULT_IMPLAUSIBLE;
@@ -129,7 +157,7 @@ static ull_status judge(ull_channel *channel, const ull_table *table, int64_t ti
 }
 
 static void age(const ull_table *table, uint32_t row, int64_t now_ns, int64_t max_age_ns) {
-    if (now_ns > table->time_ns[row] && gap_ns(now_ns, table->time_ns[row]) >= (uint64_t)max_age_ns) {
+    if (row < table->rows && now_ns > table->time_ns[row] && gap_ns(now_ns, table->time_ns[row]) >= (uint64_t)max_age_ns) {
         table->quality[row] = (uint8_t)((table->quality[row] & ULL_SOURCE) | ULL_STALE);
     }
 }
@@ -165,6 +193,8 @@ ull_status ull_channel_push_many(ull_channel *channels, size_t channel_count, co
         age(table, settings->raw_row, now_ns, settings->max_age_ns);
         age(table, settings->row, now_ns, settings->max_age_ns);
         age(table, settings->rate_row, now_ns, settings->max_age_ns);
+        age(table, settings->spike_row, now_ns, settings->max_age_ns);
+        age(table, settings->jump_row, now_ns, settings->max_age_ns);
     }
     return first;
 }

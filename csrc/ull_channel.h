@@ -10,6 +10,9 @@
  *   3. An outlier of the Hampel filter: UNCERTAIN, and the median instead.
  *   4. Else accepted as it is, without lag. Only accepted samples enter the rate.
  * The rate cannot be told (no value, UNCERTAIN) until its samples span half of its window or fill its ring.
+ * A spike is known when it is over: at most ULL_CHANNEL_SPIKE samples far off (by 1, 2 or 3), then one that is back. A
+ * jump is known when the third sample agrees: the channel went where max_rate does not lead. How far is in spike_row or
+ * jump_row with that sample; with every other accepted one they are 0.
  * What 1 and 2 refuse for its value also sets the instrument's fault row, for as long as it is not written anew.
  * A BAD row has neither value nor sigma. A sample's source bits (ULL_SOURCE) are kept in all three rows.
  *
@@ -31,6 +34,7 @@
 #define ULL_CHANNEL_AGREE 3        /* implausible steps in a row that agree, until they are believed */
 #define ULL_CHANNEL_STRANGE 3      /* of them that agree with nothing, until the channel is distrusted; */
 #define ULL_CHANNEL_AGREE_AGAIN 10 /* then so many must agree. Garbage over 20 reachable steps does once in 1e12 */
+#define ULL_CHANNEL_SPIKE 3        /* samples far off in a row that may be one */
 #define ULL_CHANNEL_NO_ROW 4294967295
 
 /* Units: SI of the channel. */
@@ -39,6 +43,8 @@ typedef struct {
     uint32_t row;      /* despiked */
     uint32_t rate_row; /* per second */
     uint32_t fault_row; /* of the instrument: ULL_FAULT_...; ULL_CHANNEL_NO_ROW: none */
+    uint32_t spike_row; /* how far off a spike was; ULL_CHANNEL_NO_ROW: none */
+    uint32_t jump_row;  /* how far it jumped; ULL_CHANNEL_NO_ROW: none */
     double sigma_min;  /* > 0: the least noise of one sample, max(declared noise, step / sqrt(12)) */
     double low;        /* instrument range; may be infinite */
     double high;
@@ -65,6 +71,9 @@ typedef struct {
     size_t odd_run;   /* implausible samples in a row that agree with each other, the newest of which: */
     int64_t odd_ns;
     double odd;
+    double jump;      /* by which the newest sample was out of reach, and is believed all the same */
+    unsigned far_run; /* samples far off in a row, at most one more than make a spike; the newest of which: */
+    double far;
 } ull_channel;
 
 /* Begin empty. `hampel_memory`: 2 * hampel_window doubles; `rate_ring`: rate_capacity samples.

@@ -153,6 +153,9 @@ def test_every_channel_and_vessel_has_its_companions(board):
         "pt.pressure.stuck": Check.FLAT_LINE,
         "tt.temperature.bad": Check.QUALITY,
         "tt.temperature.stale": Check.STALE,
+        "pt.pressure.spike": Check.DISAGREE,
+        "pt.pressure.jump": Check.DISAGREE,
+        "tt.temperature.spike": Check.DISAGREE,
         "tank.leak": Check.LIMIT,
     }
     bad = named(board, "pt.pressure.bad")
