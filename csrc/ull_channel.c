@@ -39,18 +39,23 @@ static int can_step(const ull_channel_settings *settings, int64_t from_ns, doubl
 }
 
 static void go_far(ull_channel *channel, double value) {
+    if (channel->far_run == 0) channel->far_from = channel->accepted;
     if (channel->far_run <= ULL_CHANNEL_SPIKE) channel->far_run++;
     channel->far = value;
 }
 
 /* By how much the samples before this one were off, if they were a spike; else 0. Off the middle between the samples
  * before and after: off the median a steady ramp is, too. */
-static double come_back(ull_channel *channel, double value) {
-    const unsigned run = channel->far_run;
-    channel->far_run = 0;
-    if (run == 0 || run > ULL_CHANNEL_SPIKE) return 0.0;
-    const double off = channel->far - 0.5 * (channel->accepted + value);
-    return fabs(value - channel->accepted) <= 0.5 * fabs(off) ? off : 0.0;
+static double spike_over(const ull_channel *channel, double value) {
+    if (channel->far_run == 0 || channel->far_run > ULL_CHANNEL_SPIKE) return 0.0;
+    const double off = channel->far - 0.5 * (channel->far_from + value);
+    return fabs(value - channel->far_from) <= 0.5 * fabs(off) ? off : 0.0;
+}
+
+/* Beside a step the Hampel filter lets outliers pass, and with them a spike. */
+static int is_passed_far(const ull_channel *channel, double value, const ull_hampel_verdict *verdict) {
+    const double far = channel->settings.hampel_k * verdict->scale;
+    return channel->has_accepted && fabs(value - verdict->median) > far && fabs(value - channel->accepted) > far;
 }
 
 /* Whether to believe the value now. The longer the silence, the farther the last accepted sample lets garbage
@@ -60,7 +65,11 @@ static int is_plausible(ull_channel *channel, int64_t time_ns, double value) {
     channel->jump = 0.0;
     if (!channel->has_accepted) return 1;
     const int distrusted = channel->strange >= ULL_CHANNEL_STRANGE;
-    const int reachable = can_step(settings, channel->accepted_ns, channel->accepted, time_ns, value);
+    /* With time any value comes within reach of the last accepted one; a run that began out of reach stays so. */
+    const int stays_out = channel->odd_run > 0 && channel->odd_out &&
+                          fabs(value - channel->odd) < fabs(value - channel->accepted);
+    const int reachable =
+        !stays_out && can_step(settings, channel->accepted_ns, channel->accepted, time_ns, value);
     const int recent = gap_ns(time_ns, channel->accepted_ns) < (uint64_t)settings->max_age_ns;
     if (reachable && recent && !distrusted) {
         if (channel->strange > 0) channel->strange--;
@@ -72,6 +81,7 @@ static int is_plausible(ull_channel *channel, int64_t time_ns, double value) {
     channel->odd_run = agrees ? channel->odd_run + 1 : 1;
     channel->odd_ns = time_ns;
     channel->odd = value;
+    channel->odd_out = !reachable;
     const unsigned needed =
         channel->strange >= ULL_CHANNEL_STRANGE ? ULL_CHANNEL_AGREE_AGAIN : ULL_CHANNEL_AGREE;
     if (channel->odd_run < needed) {
@@ -111,7 +121,11 @@ static void accept(ull_channel *channel, const ull_table *table, int64_t time_ns
         trust = ULL_UNCERTAIN;
         go_far(channel, value);
     } else {
-        const double spike = come_back(channel, value);
+        const double spike = spike_over(channel, value);
+        if (spike == 0.0 && channel->far_run < ULL_CHANNEL_SPIKE && is_passed_far(channel, value, &verdict))
+            go_far(channel, value);
+        else
+            channel->far_run = 0;
         if (settings->spike_row < table->rows)
             put(table, settings->spike_row, spike, verdict.scale, time_ns, trust | source);
         if (settings->jump_row < table->rows)

@@ -260,6 +260,30 @@ static void a_jump_is_told_when_it_is_believed(void) {
     }
 }
 
+static void a_jump_that_time_would_bring_within_reach_is_one(void) {
+    rig r;
+    power_up(&r);
+    fill(&r, 5e5); /* 1e4 + 600 Pa a period: in three periods 2.5e4 Pa could be reached */
+    for (int i = 1; i <= ULL_CHANNEL_AGREE; i++) {
+        CHECK(next(&r, 5e5 + 2.5e4, ULL_GOOD) == (i < ULL_CHANNEL_AGREE ? ULL_BAD : ULL_GOOD));
+        CHECK(told(&r, JUMP) == (i == ULL_CHANNEL_AGREE) && !told(&r, SPIKE));
+    }
+    CHECK(fabs(r.value[JUMP] - 2.5e4) <= NOISE);
+}
+
+static void a_spike_beside_a_step_is_told(void) {
+    for (int after = ULL_HAMPEL_RUN + 1; after < 15; after++) {
+        rig r;
+        power_up(&r);
+        fill(&r, 5e5);
+        for (int i = 0; i < after; i++) (void)next(&r, 5.03e5, ULL_GOOD);
+        (void)next(&r, 5.1e5, ULL_GOOD);
+        CHECK(!told(&r, SPIKE));
+        (void)next(&r, 5.03e5, ULL_GOOD);
+        CHECK((after == 7 || told(&r, SPIKE)) && !told(&r, JUMP)); /* after 7 the window is half and half: no outlier */
+    }
+}
+
 static void a_channel_may_do_without_the_rows_that_tell(void) {
     rig r;
     power_up(&r);
@@ -294,6 +318,8 @@ int main(void) {
     a_spike_is_told_when_it_is_over();
     what_does_not_come_back_is_no_spike();
     a_jump_is_told_when_it_is_believed();
+    a_jump_that_time_would_bring_within_reach_is_one();
+    a_spike_beside_a_step_is_told();
     a_channel_may_do_without_the_rows_that_tell();
     a_good_sample_comes_through_without_lag();
     a_ramp_is_its_rate();

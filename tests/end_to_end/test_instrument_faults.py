@@ -64,6 +64,8 @@ def spike(off_bar: float, samples: int = 1) -> Change:
         pytest.param(spike(1e3), 6.0, 0.0, "spike", id="spike out of range"),
         pytest.param(spike(-0.2, samples=2), 6.0, 0.0, "spike", id="spike of two samples"),
         pytest.param(lambda since, true: true * PSI_IN_BAR, 0.6, 0.0, "jump", id="psi in range"),
+        # 0.8 bar: too fast for one sample, and not for two
+        pytest.param(lambda since, true: true * PSI_IN_BAR, 0.06, 0.0, "jump", id="psi soon within reach"),
         pytest.param(lambda since, true: true * PSI_IN_BAR, 6.0, 0.0, "bad", id="psi out of range"),
         pytest.param(lambda since, true: true / KPA_IN_BAR, 6.0, 0.0, "jump", id="a hundredth"),
         pytest.param(lambda since, true: true * KPA_IN_BAR, 6.0, 0.0, "bad", id="kPa"),
