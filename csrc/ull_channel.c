@@ -38,13 +38,38 @@ static int can_step(const ull_channel_settings *settings, int64_t from_ns, doubl
     return fabs(to - from) <= settings->max_rate_per_s * dt_s + STEP_SIGMAS * settings->sigma_min;
 }
 
+static void go_far(ull_channel *channel, double value) {
+    if (channel->far_run == 0) channel->far_from = channel->accepted;
+    if (channel->far_run <= ULL_CHANNEL_SPIKE) channel->far_run++;
+    channel->far = value;
+}
+
+/* By how much the samples before this one were off, if they were a spike; else 0. Off the middle between the samples
+ * before and after: off the median a steady ramp is, too. */
+static double spike_over(const ull_channel *channel, double value) {
+    if (channel->far_run == 0 || channel->far_run > ULL_CHANNEL_SPIKE) return 0.0;
+    const double off = channel->far - 0.5 * (channel->far_from + value);
+    return fabs(value - channel->far_from) <= 0.5 * fabs(off) ? off : 0.0;
+}
+
+/* Beside a step the Hampel filter lets outliers pass, and with them a spike. */
+static int is_passed_far(const ull_channel *channel, double value, const ull_hampel_verdict *verdict) {
+    const double far = channel->settings.hampel_k * verdict->scale;
+    return channel->has_accepted && fabs(value - verdict->median) > far && fabs(value - channel->accepted) > far;
+}
+
 /* Whether to believe the value now. The longer the silence, the farther the last accepted sample lets garbage
  * step: past max_age it proves nothing. */
 static int is_plausible(ull_channel *channel, int64_t time_ns, double value) {
     const ull_channel_settings *settings = &channel->settings;
+    channel->jump = 0.0;
     if (!channel->has_accepted) return 1;
     const int distrusted = channel->strange >= ULL_CHANNEL_STRANGE;
-    const int reachable = can_step(settings, channel->accepted_ns, channel->accepted, time_ns, value);
+    /* With time any value comes within reach of the last accepted one; a run that began out of reach stays so. */
+    const int stays_out = channel->odd_run > 0 && channel->odd_out &&
+                          fabs(value - channel->odd) < fabs(value - channel->accepted);
+    const int reachable =
+        !stays_out && can_step(settings, channel->accepted_ns, channel->accepted, time_ns, value);
     const int recent = gap_ns(time_ns, channel->accepted_ns) < (uint64_t)settings->max_age_ns;
     if (reachable && recent && !distrusted) {
         if (channel->strange > 0) channel->strange--;
@@ -56,11 +81,17 @@ static int is_plausible(ull_channel *channel, int64_t time_ns, double value) {
     channel->odd_run = agrees ? channel->odd_run + 1 : 1;
     channel->odd_ns = time_ns;
     channel->odd = value;
+    channel->odd_out = !reachable;
     const unsigned needed =
         channel->strange >= ULL_CHANNEL_STRANGE ? ULL_CHANNEL_AGREE_AGAIN : ULL_CHANNEL_AGREE;
-    if (channel->odd_run < needed) return 0;
+    if (channel->odd_run < needed) {
+        if (!reachable) go_far(channel, value);
+        return 0;
+    }
     channel->strange = 0;
+    channel->far_run = 0;
     if (!reachable) {
+        channel->jump = value - channel->accepted;
         ull_hampel_clear(&channel->hampel);
         ull_slope_clear(&channel->rate);
     }
@@ -88,7 +119,17 @@ static void accept(ull_channel *channel, const ull_table *table, int64_t time_ns
     (void)ull_hampel_push(&channel->hampel, value, &verdict); /* finite: is_in_range saw to it */
     if (verdict.flagged) {
         trust = ULL_UNCERTAIN;
+        go_far(channel, value);
     } else {
+        const double spike = spike_over(channel, value);
+        if (spike == 0.0 && channel->far_run < ULL_CHANNEL_SPIKE && is_passed_far(channel, value, &verdict))
+            go_far(channel, value);
+        else
+            channel->far_run = 0;
+        if (settings->spike_row < table->rows)
+            put(table, settings->spike_row, spike, verdict.scale, time_ns, trust | source);
+        if (settings->jump_row < table->rows)
+            put(table, settings->jump_row, channel->jump, verdict.scale, time_ns, trust | source);
         channel->has_accepted = 1;
         channel->accepted_ns = time_ns;
         channel->accepted = value;
@@ -117,6 +158,7 @@ static ull_status judge(ull_channel *channel, const ull_table *table, int64_t ti
     } else if (value < channel->settings.low || value > channel->settings.high) {
         channel->odd_run = 0;
         channel->fault = ULL_FAULT_OUT_OF_RANGE;
+        if (channel->has_accepted) go_far(channel, value);
         refuse(channel, table, time_ns, quality & ULL_SOURCE);
     } else if (!is_plausible(channel, time_ns, value)) {
         channel->fault = ULL_FAULT_IMPLAUSIBLE;
@@ -129,7 +171,7 @@ static ull_status judge(ull_channel *channel, const ull_table *table, int64_t ti
 }
 
 static void age(const ull_table *table, uint32_t row, int64_t now_ns, int64_t max_age_ns) {
-    if (now_ns > table->time_ns[row] && gap_ns(now_ns, table->time_ns[row]) >= (uint64_t)max_age_ns) {
+    if (row < table->rows && now_ns > table->time_ns[row] && gap_ns(now_ns, table->time_ns[row]) >= (uint64_t)max_age_ns) {
         table->quality[row] = (uint8_t)((table->quality[row] & ULL_SOURCE) | ULL_STALE);
     }
 }
@@ -165,6 +207,8 @@ ull_status ull_channel_push_many(ull_channel *channels, size_t channel_count, co
         age(table, settings->raw_row, now_ns, settings->max_age_ns);
         age(table, settings->row, now_ns, settings->max_age_ns);
         age(table, settings->rate_row, now_ns, settings->max_age_ns);
+        age(table, settings->spike_row, now_ns, settings->max_age_ns);
+        age(table, settings->jump_row, now_ns, settings->max_age_ns);
     }
     return first;
 }

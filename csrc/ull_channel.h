@@ -3,13 +3,18 @@
  * Order of judgement, for each sample:
  *   1. No trust to begin with, not finite, outside low..high: BAD.
  *   2. A step beyond max_rate * dt + 6 sigma_min from the last accepted sample, or no accepted sample for
- *      max_age: BAD, until the third in a row that agrees with the one before it. If it is a step (a refill,
- *      a gross leak), despiking and rate begin afresh. The very first sample is believed.
+ *      max_age: BAD, until the third in a row that agrees with the one before it. A run that began out of reach
+ *      stays so, though max_rate * dt grows. If it is a step (a refill, a gross leak), despiking and rate begin
+ *      afresh. The very first sample is believed.
  *      Garbage agrees with itself by chance: after three samples that agreed with nothing it takes ten in a row,
  *      also for what could be reached.
  *   3. An outlier of the Hampel filter: UNCERTAIN, and the median instead.
  *   4. Else accepted as it is, without lag. Only accepted samples enter the rate.
  * The rate cannot be told (no value, UNCERTAIN) until its samples span half of its window or fill its ring.
+ * A spike is known when it is over: at most ULL_CHANNEL_SPIKE samples far off (by 1, 2 or 3), then one that is back.
+ * (Beside a step 3 lets outliers pass; such a spike is told all the same.) A jump is known when the third sample agrees:
+ * the channel went where max_rate does not lead. How far is in spike_row or jump_row with that sample; with every other
+ * accepted one they are 0.
  * What 1 and 2 refuse for its value also sets the instrument's fault row, for as long as it is not written anew.
  * A BAD row has neither value nor sigma. A sample's source bits (ULL_SOURCE) are kept in all three rows.
  *
@@ -31,6 +36,7 @@
 #define ULL_CHANNEL_AGREE 3        /* implausible steps in a row that agree, until they are believed */
 #define ULL_CHANNEL_STRANGE 3      /* of them that agree with nothing, until the channel is distrusted; */
 #define ULL_CHANNEL_AGREE_AGAIN 10 /* then so many must agree. Garbage over 20 reachable steps does once in 1e12 */
+#define ULL_CHANNEL_SPIKE 3        /* samples far off in a row that may be one */
 #define ULL_CHANNEL_NO_ROW 4294967295
 
 /* Units: SI of the channel. */
@@ -39,6 +45,8 @@ typedef struct {
     uint32_t row;      /* despiked */
     uint32_t rate_row; /* per second */
     uint32_t fault_row; /* of the instrument: ULL_FAULT_...; ULL_CHANNEL_NO_ROW: none */
+    uint32_t spike_row; /* how far off a spike was; ULL_CHANNEL_NO_ROW: none */
+    uint32_t jump_row;  /* how far it jumped; ULL_CHANNEL_NO_ROW: none */
     double sigma_min;  /* > 0: the least noise of one sample, max(declared noise, step / sqrt(12)) */
     double low;        /* instrument range; may be infinite */
     double high;
@@ -65,6 +73,11 @@ typedef struct {
     size_t odd_run;   /* implausible samples in a row that agree with each other, the newest of which: */
     int64_t odd_ns;
     double odd;
+    uint8_t odd_out;  /* it was out of reach of the last accepted sample, not only too late */
+    double jump;      /* by which the newest sample was out of reach, and is believed all the same */
+    unsigned far_run; /* samples far off in a row, at most one more than make a spike; the newest of which: */
+    double far;
+    double far_from;  /* the accepted sample before them */
 } ull_channel;
 
 /* Begin empty. `hampel_memory`: 2 * hampel_window doubles; `rate_ring`: rate_capacity samples.

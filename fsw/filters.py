@@ -34,6 +34,8 @@ class Channel:
     rate_capacity: int = 1024  # samples kept for the rate; at least the window times the sampling rate
     max_age_ns: int = 1_000_000_000
     fault_row: int | None = None  # the instrument's, to say why a value is refused here
+    spike_row: int | None = None  # how far off a spike was
+    jump_row: int | None = None  # how far it jumped
 
     def __post_init__(self) -> None:
         """Raise ValueError naming the field, its value and its bound."""
@@ -64,16 +66,26 @@ class Channel:
                 )
 
     @property
+    def own_rows(self) -> list[int]:
+        """All that nobody else writes."""
+        rows = (self.raw_row, self.row, self.rate_row, self.spike_row, self.jump_row)
+        return [row for row in rows if row is not None]
+
+    @property
     def sigma_min(self) -> float:
         """The least standard deviation that one sample is believed to have: coarse steps are noise too."""
         return max(self.noise, self.resolution / math.sqrt(12.0))
+
+
+def _row(row: int | None) -> int:
+    return int(lib.ULL_CHANNEL_NO_ROW) if row is None else row
 
 
 class Filters:
     """All channels of a board over one table; keeps the C state and its buffers."""
 
     def __init__(self, channels: Sequence[Channel], table: Table) -> None:
-        written = [row for channel in channels for row in (channel.raw_row, channel.row, channel.rate_row)]
+        written = [row for channel in channels for row in channel.own_rows]
         if len(set(written)) != len(written) or any(not 0 <= row < len(table) for row in written):
             raise ValueError(f"channel rows {written} must all differ and lie in 0..{len(table) - 1}")
         self._count = len(channels)
@@ -98,7 +110,9 @@ class Filters:
                 "raw_row": channel.raw_row,
                 "row": channel.row,
                 "rate_row": channel.rate_row,
-                "fault_row": lib.ULL_CHANNEL_NO_ROW if channel.fault_row is None else channel.fault_row,
+                "fault_row": _row(channel.fault_row),
+                "spike_row": _row(channel.spike_row),
+                "jump_row": _row(channel.jump_row),
                 "sigma_min": channel.sigma_min,
                 "low": channel.low,
                 "high": channel.high,

@@ -1,8 +1,8 @@
-/* One channel over a table of five rows: raw, despiked, rate, its instrument's fault, and one of no channel. */
+/* One channel over a table of its rows: raw, despiked, rate, its instrument's fault, spike, jump, and one of no channel. */
 #include "check.h"
 #include "ull_channel.h"
 
-enum { RAW, ROW, RATE, FAULT, OTHER, ROWS };
+enum { RAW, ROW, RATE, FAULT, SPIKE, JUMP, OTHER, ROWS };
 static const int64_t PERIOD_NS = 100000000;
 static const double NOISE = 100.0;
 
@@ -21,6 +21,8 @@ static ull_channel_settings settings(void) {
                                   .row = ROW,
                                   .rate_row = RATE,
                                   .fault_row = FAULT,
+                                  .spike_row = SPIKE,
+                                  .jump_row = JUMP,
                                   .sigma_min = NOISE,
                                   .low = 0.0,
                                   .high = 1e6,
@@ -41,7 +43,7 @@ static void power_up(rig *r) {
 }
 
 static ull_status push(rig *r, uint32_t row, double value, uint8_t quality) {
-    static const int32_t channel_of_row[ROWS] = {0, -1, -1, -1, -1};
+    static const int32_t channel_of_row[ROWS] = {0, -1, -1, -1, -1, -1, -1};
     return ull_channel_push_many(&r->channel, 1, channel_of_row, &r->table, r->now_ns, &row, &r->now_ns,
                                  &value, &quality, 1, &r->refused);
 }
@@ -206,6 +208,94 @@ static void the_fault_row_says_why_a_value_is_refused(void) {
     CHECK(r.value[FAULT] == 0.0); /* that was the bus's to say */
 }
 
+static int told(const rig *r, int row) { return r->time_ns[row] == r->now_ns && r->value[row] != 0.0; }
+
+static void a_spike_is_told_when_it_is_over(void) {
+    const double sizes[] = {20 * NOISE, -3000.0, -3e5, 8e5}; /* two reachable, one that is not, one out of range */
+    for (unsigned s = 0; s < 4; s++) {
+        for (int run = 1; run <= ULL_CHANNEL_SPIKE + 1; run++) {
+            rig r;
+            power_up(&r);
+            fill(&r, 5e5);
+            if (run > 2 && s == 2) continue; /* three that agree are no spike, but a jump */
+            for (int i = 0; i < run; i++) {
+                CHECK((next(&r, 5e5 + sizes[s], ULL_GOOD) == ULL_GOOD) == (s < 2 && i >= ULL_HAMPEL_RUN));
+                CHECK(!told(&r, SPIKE) && !told(&r, JUMP));
+            }
+            (void)next(&r, 5e5, ULL_GOOD);
+            CHECK(told(&r, SPIKE) == (run <= ULL_CHANNEL_SPIKE) && !told(&r, JUMP));
+            CHECK(!told(&r, SPIKE) || fabs(r.value[SPIKE] - sizes[s]) <= NOISE);
+            (void)next(&r, 5e5, ULL_GOOD);
+            CHECK(!told(&r, SPIKE));
+        }
+    }
+}
+
+static void what_does_not_come_back_is_no_spike(void) {
+    rig r;
+    power_up(&r);
+    fill(&r, 5e5);
+    for (int i = 0; i < 30; i++) { /* a step */
+        (void)next(&r, 5.03e5, ULL_GOOD);
+        CHECK(!told(&r, SPIKE) && !told(&r, JUMP));
+    }
+    for (int i = 0; i < 60; i++) { /* a ramp: the median lags behind by seven samples, 5.6 sigma */
+        (void)next(&r, 5.03e5 - 0.8 * NOISE * i + (i % 3 - 1) * NOISE, ULL_GOOD);
+        CHECK(!told(&r, SPIKE) && !told(&r, JUMP));
+    }
+}
+
+static void a_jump_is_told_when_it_is_believed(void) {
+    rig r;
+    power_up(&r);
+    fill(&r, 5e4);
+    CHECK(next(&r, 14.5 * 5e4, ULL_GOOD) == ULL_BAD && next(&r, 14.5 * 5e4, ULL_GOOD) == ULL_BAD && !told(&r, JUMP));
+    CHECK(next(&r, 14.5 * 5e4, ULL_GOOD) == ULL_GOOD && told(&r, JUMP) && !told(&r, SPIKE));
+    CHECK(fabs(r.value[JUMP] - 13.5 * 5e4) <= NOISE);
+    CHECK(next(&r, 14.5 * 5e4, ULL_GOOD) == ULL_GOOD && !told(&r, JUMP) && !told(&r, SPIKE));
+    r.now_ns += 50 * PERIOD_NS; /* silence, and within reach after it: not believed at once, and no jump */
+    for (int i = 0; i < 5; i++) {
+        (void)next(&r, 14.4 * 5e4, ULL_GOOD);
+        CHECK(!told(&r, JUMP) && !told(&r, SPIKE));
+    }
+}
+
+static void a_jump_that_time_would_bring_within_reach_is_one(void) {
+    rig r;
+    power_up(&r);
+    fill(&r, 5e5); /* 1e4 + 600 Pa a period: in three periods 2.5e4 Pa could be reached */
+    for (int i = 1; i <= ULL_CHANNEL_AGREE; i++) {
+        CHECK(next(&r, 5e5 + 2.5e4, ULL_GOOD) == (i < ULL_CHANNEL_AGREE ? ULL_BAD : ULL_GOOD));
+        CHECK(told(&r, JUMP) == (i == ULL_CHANNEL_AGREE) && !told(&r, SPIKE));
+    }
+    CHECK(fabs(r.value[JUMP] - 2.5e4) <= NOISE);
+}
+
+static void a_spike_beside_a_step_is_told(void) {
+    for (int after = ULL_HAMPEL_RUN + 1; after < 15; after++) {
+        rig r;
+        power_up(&r);
+        fill(&r, 5e5);
+        for (int i = 0; i < after; i++) (void)next(&r, 5.03e5, ULL_GOOD);
+        (void)next(&r, 5.1e5, ULL_GOOD);
+        CHECK(!told(&r, SPIKE));
+        (void)next(&r, 5.03e5, ULL_GOOD);
+        CHECK((after == 7 || told(&r, SPIKE)) && !told(&r, JUMP)); /* after 7 the window is half and half: no outlier */
+    }
+}
+
+static void a_channel_may_do_without_the_rows_that_tell(void) {
+    rig r;
+    power_up(&r);
+    ull_channel_settings set = settings();
+    set.fault_row = set.spike_row = set.jump_row = ULL_CHANNEL_NO_ROW;
+    CHECK(ull_channel_init(&r.channel, &set, r.hampel_memory, r.ring) == ULL_OK);
+    fill(&r, 5e5);
+    (void)next(&r, 9e5, ULL_GOOD);
+    (void)next(&r, 5e5, ULL_GOOD);
+    for (int row = FAULT; row < ROWS; row++) CHECK(isnan(r.value[row]) && r.quality[row] == ULL_STALE);
+}
+
 static void garbage_is_not_believed_for_agreeing_now_and_then(void) {
     rig r;
     power_up(&r);
@@ -225,6 +315,12 @@ static void garbage_is_not_believed_for_agreeing_now_and_then(void) {
 int main(void) {
     the_fault_row_says_why_a_value_is_refused();
     garbage_is_not_believed_for_agreeing_now_and_then();
+    a_spike_is_told_when_it_is_over();
+    what_does_not_come_back_is_no_spike();
+    a_jump_is_told_when_it_is_believed();
+    a_jump_that_time_would_bring_within_reach_is_one();
+    a_spike_beside_a_step_is_told();
+    a_channel_may_do_without_the_rows_that_tell();
     a_good_sample_comes_through_without_lag();
     a_ramp_is_its_rate();
     what_is_no_value_is_bad_and_never_the_last_value();

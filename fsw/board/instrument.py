@@ -94,6 +94,9 @@ def parameters(bound: list[Bound], problems: Problems) -> Iterator[Declared]:
             yield Declared(f"{each.name}.{name}.raw", unit, f"{of}, as received", **level)
             yield Declared(f"{each.name}.{name}", unit, f"{of}, despiked", **level)
             yield Declared(f"{each.name}.{name}.rate", rate_unit(unit), f"{of}, change in time", **common)
+            yield Declared(f"{each.name}.{name}.spike", unit, f"{of}, how far off a spike was", **common)
+            if channel.max_rate is not None:
+                yield Declared(f"{each.name}.{name}.jump", unit, f"{of}, how far it jumped", **common)
         yield Declared(
             f"{each.name}.fault", "", f"why {each.name} gives no value", interval_ns=each.interval_ns
         )
@@ -171,6 +174,8 @@ def channels(bound: list[Bound], directory: Directory, problems: Problems) -> It
                     rate_capacity=rate_samples,
                     max_age_ns=table.stale_after,
                     fault_row=directory.row(f"{each.name}.fault"),
+                    spike_row=directory.row(f"{each.name}.{name}.spike"),
+                    jump_row=None if table.max_rate is None else directory.row(f"{each.name}.{name}.jump"),
                 )
 
 

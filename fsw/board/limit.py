@@ -11,6 +11,7 @@ from fsw.board.parameter import Declared, Directory, Scope, departs
 from fsw.board.problem import Problems
 from fsw.board.schema import Level, LimitTable
 from fsw.board.vessel import VesselSpec
+from fsw.filters import Channel
 from fsw.leak.vessel import EXCEEDED_SIGMA
 from fsw.limits import Check, Limit, OnBad
 from fsw.limits import problems as refused
@@ -18,6 +19,8 @@ from fsw.limits import problems as refused
 LEVELS: tuple[Level, ...] = ("low_low", "low", "high", "high_high")
 DEFAULT_SEVERITY: dict[Level, int] = {"low_low": 3, "low": 2, "high": 2, "high_high": 3}
 COMPANION_SEVERITY = 3
+SPIKE_SEVERITY = 1  # the filter has dealt with it
+SPIKES_CHATTER = {"chatter_n": 5, "chatter_window_ns": 60_000_000_000}
 LEAK_SEVERITY = 4
 FOUND_SEVERITY = 3  # of a leak that may still be below the leak_limit, which has an alarm of its own
 # A leak just found is near the threshold: the evidence must be gone, and for a while, before it is taken back.
@@ -45,7 +48,9 @@ class Draft(NamedTuple):
     keys: dict[str, Any]
 
 
-def drafts(scope: Scope, bound: list[Bound], vessels: Sequence[VesselSpec]) -> Iterator[Draft]:
+def drafts(
+    scope: Scope, bound: list[Bound], channels: Sequence[Channel], vessels: Sequence[VesselSpec]
+) -> Iterator[Draft]:
     """All limits: the file's first, then the companions of channels, then the leak alarms of vessels."""
     for name, table in scope.file.limits.items():
         path = f"limits.{name}"
@@ -55,6 +60,7 @@ def drafts(scope: Scope, bound: list[Bound], vessels: Sequence[VesselSpec]) -> I
             continue
         yield Draft(name, path, {"row": 0, "check": Check.LIMIT, **_votes(table)})  # to judge the rest
     yield from _of_channels(bound, scope.directory)
+    yield from _of_jumps(channels, scope.directory)
     yield from _of_vessels(vessels, scope.directory)
     yield from _of_fusions(vessels, scope.directory)
 
@@ -175,6 +181,33 @@ def _of_channels(bound: list[Bound], directory: Directory) -> Iterator[Draft]:
                     guidance=f"A live {name} always shows some noise: {each.name} has frozen."
                     " Leak estimates from it are blind.",
                 )
+
+
+def _of_jumps(channels: Sequence[Channel], directory: Directory) -> Iterator[Draft]:
+    """Values that are far off and come back, or stay where no believable change leads."""
+    for channel in channels:
+        at = directory.all[channel.row].name
+        instrument = at.partition(".")[0]
+        far = channel.k * channel.sigma_min
+        common = {"check": Check.DISAGREE, "high": far, "low": -far, "off_n": 3}
+        yield _companion(
+            f"{at}.spike",
+            **common,
+            **SPIKES_CHATTER,
+            row=channel.spike_row,
+            severity=(SPIKE_SEVERITY,) * 4,
+            text=f"{instrument} was far off for a sample or a few, and is back",
+            guidance="A disturbed line or instrument, if it comes often: look at its cable and its supply.",
+        )
+        if channel.jump_row is not None:
+            yield _companion(
+                f"{at}.jump",
+                **common,
+                row=channel.jump_row,
+                auto_ack=False,  # it is wrong from now on, unless somebody knows better
+                text=f"{at} jumped faster than max_rate, and stays there",
+                guidance=f"Another unit, range or zero of {instrument}, or a blow: compare it with another instrument.",
+            )
 
 
 def _companion(name: str, **keys: Any) -> Draft:

@@ -153,7 +153,7 @@ def _resolve(path: Path, crc32: int, file: BoardFile, ids: locks.Ids, problems: 
     scope = Scope(file, period_ns, directory, problems)
     channels = tuple(instrument.channels(bound, directory, problems))
     vessels = vessel.specs(scope, channels)
-    drafts = list(limit.drafts(scope, bound, vessels))
+    drafts = list(limit.drafts(scope, bound, channels, vessels))
     lines = tuple(_line(scope, name, port, bound) for name, port in settings.items())
     for name in {each.options.line for each in bound} - settings.keys():
         instrument.polls(name, bound, directory, problems)  # the line is wrong; its instruments may be too

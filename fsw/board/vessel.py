@@ -48,7 +48,8 @@ def specs(scope: Scope, channels: Sequence[Channel]) -> tuple[VesselSpec, ...]:
         fused: list[Fused] = []
         for each in kind.INPUTS:
             several = redundant(options, each)
-            for channel in several or filter(None, [getattr(options, each.key)]):
+            only = getattr(options, each.key)
+            for channel in several or ([] if only is None else [only]):
                 inputs[each.key] = _input(scope, f"{path}.{each.key}", each.quantity, channel)
             if several and len(problems) == before:
                 fused += fuse(scope, name, each, several, channels)

@@ -153,6 +153,9 @@ def test_every_channel_and_vessel_has_its_companions(board):
         "pt.pressure.stuck": Check.FLAT_LINE,
         "tt.temperature.bad": Check.QUALITY,
         "tt.temperature.stale": Check.STALE,
+        "pt.pressure.spike": Check.DISAGREE,
+        "pt.pressure.jump": Check.DISAGREE,
+        "tt.temperature.spike": Check.DISAGREE,
         "tank.leak": Check.LIMIT,
     }
     bad = named(board, "pt.pressure.bad")
@@ -295,6 +298,7 @@ WRONG = [
     ('model = "gas"', "", "vessels.tank.model", "is missing"),
     ('pressure = "pt.pressure"', 'pressure = "pt.presure"', "vessels.tank.pressure", "did you mean 'pt.pressure'"),
     ('pressure = "pt.pressure"', 'pressure = "tt.temperature"', "vessels.tank.pressure", "measures temperature"),
+    ('pressure = "pt.pressure"', 'pressure = ""', "vessels.tank.pressure", "is not a channel"),
     ('volume = "4 L +/- 2 %"', 'volume = "4 kg"', "vessels.tank.volume", "m^3"),
     ('volume = "4 L +/- 2 %"', 'volume = "4 L +/- 2"', "vessels.tank.volume", "m^3"),
     ('volume = "4 L +/- 2 %"', "", "vessels.tank.volume", "is missing"),
