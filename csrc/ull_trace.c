@@ -198,25 +198,34 @@ static double raw_mean(const ull_trace *trace, uint64_t first, uint64_t end) {
     return reference + sum / (double)(end - first);
 }
 
-int ull_trace_step(const ull_trace *trace, double sigma, double *fall, int64_t *time_ns) {
+/* How much the sample at `at` is below the one before. */
+static double drop(const ull_trace *trace, uint64_t at) {
+    return trace->value[0][(at - 1) & MASK] - trace->value[0][at & MASK];
+}
+
+ull_trace_answer ull_trace_step(const ull_trace *trace, double sigma, double *fall, int64_t *time_ns) {
     const uint64_t end = trace->count, first = end > POINTS ? end - POINTS : 0;
     uint64_t at = 0;
     double most = STEP_SIGMA * sqrt(2.0) * sigma;
+    for (uint64_t i = end > first + AFTER + 1 ? end - AFTER + 1 : end; i < end; i++) {
+        const uint64_t from = i > first + AFTER ? i - AFTER : first + 1; /* a leak falls as fast before */
+        const double before = trace->value[0][(from - 1) & MASK] - trace->value[0][(i - 1) & MASK];
+        if (drop(trace, i) > most && STEP_SHARE * drop(trace, i) * (double)(i - from) > before) return ULL_TRACE_UNSURE;
+    }
     for (uint64_t i = first + 1; i + AFTER <= end; i++) {
-        const double drop = trace->value[0][(i - 1) & MASK] - trace->value[0][i & MASK];
-        if (drop <= most) continue;
-        most = drop;
+        if (drop(trace, i) <= most) continue;
+        most = drop(trace, i);
         at = i;
     }
-    if (at == 0 || trace->value[0][at & MASK] - trace->value[0][(at + 1) & MASK] > STEP_SHARE * most) return 0;
+    if (at == 0 || drop(trace, at + 1) > STEP_SHARE * most) return ULL_TRACE_NO_STEP;
     double error;
     const uint64_t after = end - at < AFTER_MAX ? end - at : AFTER_MAX;
     const double rate = raw_line(trace, at, after, sigma * sigma, &error);
     const double gap_s = (double)(trace->time_ns[0][at & MASK] - trace->time_ns[0][(at - 1) & MASK]) * 1e-9;
-    if (!((rate + STEP_RATE_SIGMA * error) * gap_s < STEP_SHARE * most)) return 0;
+    if (!((rate + STEP_RATE_SIGMA * error) * gap_s < STEP_SHARE * most)) return ULL_TRACE_NO_STEP;
     *fall = raw_mean(trace, at > first + AFTER ? at - AFTER : first, at) - raw_mean(trace, at, at + AFTER);
     *time_ns = trace->time_ns[0][at & MASK];
-    return *fall > 0.5 * most; /* else a spike */
+    return *fall > 0.5 * most ? ULL_TRACE_STEP : ULL_TRACE_NO_STEP; /* a spike */
 }
 
 double ull_trace_newest(const ull_trace *trace, uint32_t count, double variance, double *span_s, double *sigma_per_s) {

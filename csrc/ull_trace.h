@@ -53,10 +53,15 @@ void ull_trace_push(ull_trace *trace, int64_t time_ns, double value);
 /* A fall that began about `lag` samples ago; `variance` is that of slow noise, for one sample. */
 void ull_trace_judge(const ull_trace *trace, double lag, double variance, ull_trace_look *look);
 
-/* The largest fall from one of the last ULL_TRACE_POINTS samples to the next, if it is far above what noise and the fall
- * since then would do in that time: 1, by how much it fell, and when. `sigma` is that of a sample. Before 4 samples have
- * followed it cannot be told. */
-int ull_trace_step(const ull_trace *trace, double sigma, double *fall, int64_t *time_ns);
+typedef enum {
+    ULL_TRACE_NO_STEP = 0,
+    ULL_TRACE_STEP = 1,
+    ULL_TRACE_UNSURE = 2 /* one of the last 3 samples fell far below the one before: 4 are needed to tell */
+} ull_trace_answer;
+
+/* Is the largest fall from one of the last ULL_TRACE_POINTS samples to the next far above what noise and the fall since
+ * then would do in that time? If so, by how much it fell, and when. `sigma` is that of a sample. */
+ull_trace_answer ull_trace_step(const ull_trace *trace, double sigma, double *fall, int64_t *time_ns);
 
 /* The line through the last `count` samples, at most ULL_TRACE_POINTS, level unknown: how fast they fall, and the standard
  * error of that; infinite where there are fewer. */

@@ -174,8 +174,13 @@ static int hold_or_report(ull_watch *w, const ull_trace_look *look, int whole, i
 static void confirm(ull_watch *w) {
     double fall;
     int64_t time_ns;
-    if (ull_trace_step(&w->trace, w->detector.settings.sigma, &fall, &time_ns)) {
+    const ull_trace_answer step = ull_trace_step(&w->trace, w->detector.settings.sigma, &fall, &time_ns);
+    if (step == ULL_TRACE_STEP) {
         report(w, ULL_WATCH_FALL, fall, time_ns);
+        return;
+    }
+    if (step == ULL_TRACE_UNSURE) {
+        w->certainty = fmin(w->certainty, HELD);
         return;
     }
     ull_detector_verdict verdict;
