@@ -222,7 +222,10 @@ ull_trace_answer ull_trace_step(const ull_trace *trace, double sigma, double *fa
     const uint64_t after = end - at < AFTER_MAX ? end - at : AFTER_MAX;
     const double rate = raw_line(trace, at, after, sigma * sigma, &error);
     const double gap_s = (double)(trace->time_ns[0][at & MASK] - trace->time_ns[0][(at - 1) & MASK]) * 1e-9;
-    if (!((rate + STEP_RATE_SIGMA * error) * gap_s < STEP_SHARE * most)) return ULL_TRACE_NO_STEP;
+    if (!((rate - STEP_RATE_SIGMA * error) * gap_s < STEP_SHARE * most)) return ULL_TRACE_NO_STEP;
+    if (!((rate + STEP_RATE_SIGMA * error) * gap_s < STEP_SHARE * most)) {
+        return after < AFTER_MAX ? ULL_TRACE_UNSURE : ULL_TRACE_NO_STEP;
+    }
     *fall = raw_mean(trace, at > first + AFTER ? at - AFTER : first, at) - raw_mean(trace, at, at + AFTER);
     *time_ns = trace->time_ns[0][at & MASK];
     return *fall > 0.5 * most ? ULL_TRACE_STEP : ULL_TRACE_NO_STEP; /* a spike */

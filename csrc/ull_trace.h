@@ -56,7 +56,7 @@ void ull_trace_judge(const ull_trace *trace, double lag, double variance, ull_tr
 typedef enum {
     ULL_TRACE_NO_STEP = 0,
     ULL_TRACE_STEP = 1,
-    ULL_TRACE_UNSURE = 2 /* one of the last 3 samples fell far below the one before: 4 are needed to tell */
+    ULL_TRACE_UNSURE = 2 /* a sample fell far below the one before: 4 to 16 are needed to tell */
 } ull_trace_answer;
 
 /* Is the largest fall from one of the last ULL_TRACE_POINTS samples to the next far above what noise and the fall since
