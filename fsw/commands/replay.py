@@ -18,7 +18,8 @@ from fsw.board import sight
 from fsw.board.board import Board
 from fsw.board.load import load
 from fsw.board.problem import BoardErrors
-from fsw.ground.csv_recording import CsvRecording, is_csv, parse_time
+from fsw.ground.csv_recording import CsvRecording, is_csv
+from fsw.ground.csv_table import parse_time
 from fsw.ground.finding import Teller
 from fsw.ground.packet_recording import PacketRecording
 from fsw.ground.recording import Item, Recording, RecordingError, Remark, WrongBoardError

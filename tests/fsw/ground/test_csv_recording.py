@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from fsw.board.board import Board
 from fsw.board.load import load
 from fsw.commands.replay import command
-from fsw.ground.csv_recording import CsvRecording, parse_time
+from fsw.ground.csv_recording import CsvRecording
+from fsw.ground.csv_table import parse_time
 from fsw.ground.recording import Item, Mark, RecordingError, Remark, Tick
 from fsw.ground.replay import Replay, Reported
 from fsw.sample import Quality, Sample
@@ -143,12 +144,12 @@ def test_an_empty_cell_is_no_sample_and_nan_is_a_bad_one(
 ) -> None:
     rows = {each.name: row for row, each in enumerate(board.parameters)}
     first, second, third, fourth = ticks(read("time_s,pt [bar]\n0,6\n0.1,\n0.2,nan\n0.3,6\n"))
-    assert second.arrivals == []
+    assert list(second.arrivals) == []
     pressure, fault = third.arrivals
     assert (pressure.row, pressure.quality) == (rows["pt.pressure.raw"], Quality.BAD)
     assert pressure.value != pressure.value
     assert (fault.row, fault.value) == (rows["pt.fault"], 7)  # BAD_VALUE, as in docs/protocols.md
-    assert [sample.quality for sample in first.arrivals + fourth.arrivals] == [Quality.GOOD] * 4  # type: ignore[operator]
+    assert [sample.quality for sample in (*first.arrivals, *fourth.arrivals)] == [Quality.GOOD] * 4
 
 
 def test_a_recording_slower_than_the_board_ticks_in_between(read: Callable[..., list[Item]]) -> None:
