@@ -18,6 +18,7 @@ MODULES = (  # in dependency order; `<module>.h` and, where there is one, `<modu
     "ull_detector",
     "ull_onset",
     "ull_trace",
+    "ull_step",
     "ull_watch",
     "ull_channel",
     "ull_fusion",

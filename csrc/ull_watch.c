@@ -12,25 +12,14 @@ static const double HELD = 0.99;         /* most that may be said of what can st
 static const double JUMP = 20.0;         /* standard deviations between neighbours */
 static const double FADED = 0.5;         /* certainty below which nothing is left of a leak */
 
-/* A course that is over has one parameter more: by chance it gains 2 to 3. Of a step that has just come to be as sure as
- * an alarm must be, it gains 4 to 6 on the mean; of one that is twice as sure, twice that. */
-static const double GAIN_HOLD = 8.0, SLOWER = 0.8;
-static const double GAIN_OVER = 12.0, ENDED_SIGMA = 3.0, ENDED = 0.15;
-static const double GONE_SIGMA = 5.0, GONE = 0.3; /* once it was a leak: a lagging step needs long to be flat */
-static const double SINCE_MIN = 4.0;     /* samples: fewer do not tell a step from a fall that goes on, */
-static const double GROSS_FALL = 14.0, SINCE_GROSS = 6.0, END = 0.75, END_SIGMA = 2.0; /* nor a step that an instrument smooths: its parabola tells */
-static const double CURVED_SIGMA = 3.0, SLOWING = 0.9;
-static const double SHARP = 6.0;         /* standard errors of a change in the last moments: it has to be seen to go on */
-static const double LATE_SIGMA = 1.5, LATE = 0.4;
-static const double BACK = 0.5;          /* of the fall that a leak would have made: less is left of it */
+static const double GONE_SIGMA = 5.0, GONE = 0.3; /* of a leak: a lagging step needs long to be flat */
 /* Views of a rate. A needless change of mind costs precision, so it must be sure; honest lines through one leak differ. */
 static const double REFUTED = 5.0, BENDS = 0.2;
 static const double BENT = 4.0;          /* standard errors beyond which lines that differ do not do so by chance */
 static const double ALIKE = 1.1;         /* errors whose difference means nothing: bounds of temperature are rough, noise is not */
 static const double LAWLESS = 10.0;       /* times itself: a viscous flow fades twice as fast as that of a hole, one into a closed space faster still */
 static const double CURVED = 0.05;       /* of the fading: what the correction for it may be wrong by */
-enum { LOOK_RAW = 24, /* the longest lag of which single samples are seen */
-       LOOK_LAG = 16, LOOK_STEP = 8, LOOK_SHARE = 4, NEWEST = 4 };
+enum { LOOK_LAG = 16, LOOK_STEP = 8, LOOK_SHARE = 4, NEWEST = 4 };
 
 ull_status ull_watch_init(ull_watch *watch, const ull_watch_settings *settings) {
     const ull_watch_settings *s = settings;
@@ -142,57 +131,23 @@ static void report(ull_watch *w, ull_watch_event event, double value, int64_t ti
     ull_watch_restart(w);
 }
 
-/* What happened in the last moments can be a step that pushes old evidence over the edge. */
-static int hold_or_report(ull_watch *w, const ull_trace_look *look, int whole, int raw) {
-    const int slower = look->rest_per_s + look->sigma_rest_per_s < SLOWER * look->rate_per_s;
-    const int ended = look->rest_per_s + ENDED_SIGMA * look->sigma_rest_per_s < ENDED * look->rate_per_s;
-    const int back = look->fall + ENDED_SIGMA * look->sigma_fall < BACK * look->expected;
-    /* An instrument that lags makes a step look like a fall that slows down. */
-    const int slowing = look->slowing > CURVED_SIGMA && look->last_per_s < SLOWING * look->going_per_s;
-    const int sharp = look->fall > SHARP * look->sigma_fall;
-    const int gross = look->fall > GROSS_FALL * look->sigma_fall;
-    if (look->gain > GAIN_OVER && ended && !back) {
-        if (look->settling > CURVED_SIGMA || look->since_began < SINCE_MIN) return 1; /* soon */
-        report(w, ULL_WATCH_FALL, look->fall, look->began_ns);
-        return 1;
-    }
-    if (back && look->fall < ENDED_SIGMA * look->sigma_fall && (whole || sharp)) {
-        ull_watch_restart(w); /* a spike, and it has left its mark on what was learned */
-        return 1;
-    }
-    if (look->since < SINCE_MIN && (whole || look->fall > ENDED_SIGMA * look->sigma_fall)) return 1;
-    if (slowing && (whole || sharp)) return 1;
-    if (gross && (look->since < SINCE_GROSS ||
-                  look->end_per_s - END_SIGMA * look->sigma_end_per_s < END * look->going_per_s)) return 1;
-    const int goes_on = look->late_per_s - LATE_SIGMA * look->sigma_late_per_s > LATE * look->going_per_s &&
-                        (!raw || look->last_per_s > LATE * look->going_per_s); /* the half may begin before the step */
-    if (sharp && !goes_on) return 1;
-    return (slower && look->gain > (whole ? GAIN_HOLD : GAIN_OVER)) || (whole && back);
-}
-
-/* It is said to be a leak for the first time: could it be a step, a spike, or something that is over? */
+/* It is said to be a leak for the first time: does it go on? */
 static void confirm(ull_watch *w) {
-    double fall;
-    int64_t time_ns;
-    const ull_trace_answer step = ull_trace_step(&w->trace, w->detector.settings.sigma, &fall, &time_ns);
-    if (step == ULL_TRACE_STEP) {
-        report(w, ULL_WATCH_FALL, fall, time_ns);
-        return;
-    }
-    if (step == ULL_TRACE_UNSURE) {
-        w->certainty = fmin(w->certainty, HELD);
-        return;
-    }
     ull_detector_verdict verdict;
     ull_detector_result(&w->detector, &verdict);
-    for (uint64_t lag = verdict.lag;; lag = lag / LOOK_SHARE > LOOK_RAW ? lag / LOOK_SHARE : LOOK_RAW) {
-        ull_trace_look look;
-        ull_trace_judge(&w->trace, (double)lag, slow_variance(w), &look);
-        if (hold_or_report(w, &look, lag == verdict.lag, lag <= LOOK_RAW)) {
-            if (w->certainty > HELD) w->certainty = HELD;
+    ull_step step;
+    switch (ull_step_ask(&w->trace, verdict.lag, w->detector.settings.sigma, slow_variance(w), &step)) {
+        case ULL_STEP_FALL:
+            report(w, ULL_WATCH_FALL, step.fall, step.time_ns);
             return;
-        }
-        if (lag <= LOOK_RAW) break;
+        case ULL_STEP_SPIKE:
+            ull_watch_restart(w); /* it has left its mark on what was learned */
+            return;
+        case ULL_STEP_UNSURE:
+            w->certainty = fmin(w->certainty, HELD);
+            return;
+        case ULL_STEP_NONE:
+            break;
     }
     w->confirmed = 1;
     w->slow_before = w->slow;
@@ -217,7 +172,7 @@ static void look_again(ull_watch *w, double fading) {
         const double lost = verdict.rate_per_s * (double)verdict.lag * w->detector.per_interval;
         const double faded = 1.0 + fading * fmax(lost, 0.0);
         const double now = verdict.rate_per_s / (faded * faded); /* a viscous leak fades twice as fast as one through a hole */
-        if (look.gain > GAIN_OVER && look.rest_per_s + GONE_SIGMA * look.sigma_rest_per_s < GONE * now) {
+        if (look.gain > ULL_STEP_GAIN && look.rest_per_s + GONE_SIGMA * look.sigma_rest_per_s < GONE * now) {
             ull_trace_judge(&w->trace, (double)verdict.lag, slow_variance(w), &look);
             w->slow = w->slow_before; /* what was taken for a leak and taken off was none */
             w->fast = w->fast_before;

@@ -19,6 +19,7 @@
 #include "ull_noise.h"
 #include "ull_onset.h"
 #include "ull_status.h"
+#include "ull_step.h"
 #include "ull_trace.h"
 
 #define ULL_WATCH_FIRST 8  /* samples that tell the interval; the detector has no say before */
