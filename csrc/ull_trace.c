@@ -218,6 +218,9 @@ ull_trace_answer ull_trace_step(const ull_trace *trace, double sigma, double *fa
         at = i;
     }
     if (at == 0 || drop(trace, at + 1) > STEP_SHARE * most) return ULL_TRACE_NO_STEP;
+    for (uint64_t i = at + 1; i < end; i++) {
+        if (drop(trace, i) < -0.5 * most) return ULL_TRACE_NO_STEP; /* a spike */
+    }
     double error;
     const uint64_t after = end - at < AFTER_MAX ? end - at : AFTER_MAX;
     const double rate = raw_line(trace, at, after, sigma * sigma, &error);
@@ -228,7 +231,7 @@ ull_trace_answer ull_trace_step(const ull_trace *trace, double sigma, double *fa
     }
     *fall = raw_mean(trace, at > first + AFTER ? at - AFTER : first, at) - raw_mean(trace, at, at + AFTER);
     *time_ns = trace->time_ns[0][at & MASK];
-    return *fall > 0.5 * most ? ULL_TRACE_STEP : ULL_TRACE_NO_STEP; /* a spike */
+    return *fall > 0.5 * most ? ULL_TRACE_STEP : ULL_TRACE_NO_STEP;
 }
 
 double ull_trace_newest(const ull_trace *trace, uint32_t count, double variance, double *span_s, double *sigma_per_s) {
