@@ -2,7 +2,7 @@
 
 import enum
 import math
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Protocol
 
 from pydantic import BeforeValidator
 
@@ -34,6 +34,37 @@ class TimeLeft(NamedTuple):
 
     to_limit_s: Measured
     to_empty_s: Measured | None = None
+
+
+class Model(Protocol):
+    """A kind of vessel. Pure: no state, no time."""
+
+    @property
+    def zero_leak_kg_per_s(self) -> float:
+        """The leak that counts as none."""
+
+    @property
+    def leak_limit_kg_per_s(self) -> float:
+        """The leak that is too much; inf where none is declared."""
+
+    @property
+    def assumed_temperature_k(self) -> Measured:
+        """Where no channel measures it."""
+
+    def kg(self, pressure_pa: float, temperature_k: float, gas_temperature_k: float | None) -> float:
+        """How much is in it; NaN where the state has no meaning for it."""
+
+    def inventory(self, state: State) -> Inventory:
+        """The same with all that can be wrong with it."""
+
+    def magnified(self, state: State, age_s: float, span_s: float) -> Measured:
+        """How many times larger a leak that is `age_s` old shows in the inventory's slope over the last `span_s`."""
+
+    def hole(self, state: State, inventory: Inventory, rate_kg_per_s: Measured) -> Measured:
+        """Diameter in m that explains a rate, which comes with its whole error."""
+
+    def time_left(self, state: State, inventory: Inventory, rate_kg_per_s: Measured) -> TimeLeft:
+        """How long it lasts; the rate comes without the error of `Inventory.scale`, for that may cancel."""
 
 
 MOST_CHANNELS = 3  # of one input: more do not vote better, and cost
