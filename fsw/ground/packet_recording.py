@@ -4,7 +4,6 @@ Read in chunks of many ticks, so that numpy does the arithmetic. A tick is all s
 its sample `executive.time` gives the exact instant on the monotonic clock. Damage, losses and restarts are told.
 """
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,15 +187,15 @@ class PacketRecording:
         columns = Columns(
             rows.astype(np.uint32), times, entries["value"].astype(np.float64), np.ascontiguousarray(trusts)
         )
-        instants = zip(
+        limits = bounds.tolist()
+        tick = None
+        for now_ns, unix_ns, status, first, last in zip(
             ticks.now_ns[begin:end].tolist(),
             ticks.unix_ns[begin:end].tolist(),
             ticks.statuses[begin:end],
+            limits[:-1],
+            limits[1:],
             strict=True,
-        )
-        tick = None
-        for (now_ns, unix_ns, status), (first, last) in zip(
-            instants, itertools.pairwise(bounds.tolist()), strict=True
         ):
             tick = Tick(now_ns, unix_ns, status, Arrivals(columns, first, last))
             yield tick

@@ -16,7 +16,7 @@ class Unrest:
         """`zero_leak_kg_per_s`: the leak that counts as none."""
         self._thermal = thermal
         self._calibration = calibration
-        self._zero_leak_kg_per_s = zero_leak_kg_per_s
+        self._zero_kg_per_s = _zero_bound(zero_leak_kg_per_s, calibration)
         self._settling_s = max(thermal.lag / NS_PER_S, 1.0)
         self._stirred_kg = 0.0
         self._stirred_ns: int | None = None
@@ -57,13 +57,10 @@ class Unrest:
             else:
                 scale = calibration.scale(inventory.kg)
                 follows = per_k if stuck else scale * calibration.kg_per_k_bound
-                rest, passing_kg, swing_kg = (
-                    scale * calibration.drift_kg_per_s,
-                    scale * calibration.swing_kg,
-                    0.0,
-                )
+                rest, passing_kg = scale * calibration.drift_kg_per_s, scale * calibration.swing_kg
+                swing_kg = 0.0
             moved = readings.k_per_s * follows
-        at_rest = Allowance(rest + self._zero_leak_bound(), passing_kg, passing_kg / self._settling_s)
+        at_rest = Allowance(rest + self._zero_kg_per_s, passing_kg, passing_kg / self._settling_s)
         allowance = Allowance(
             at_rest.lasting_kg_per_s + moved,
             passing_kg + swing_kg,
@@ -72,16 +69,15 @@ class Unrest:
             self._settling_s,
             self._stirred_ns or 0,
         )
-        self.moving_kg_per_s = allowance.over(self._settling_s, time_ns) - at_rest.over(
-            self._settling_s, time_ns
-        )
-        self.moves = self.moving_kg_per_s > at_rest.over(self._settling_s, time_ns)
+        resting_kg_per_s = at_rest.over(self._settling_s, time_ns)
+        self.moving_kg_per_s = allowance.over(self._settling_s, time_ns) - resting_kg_per_s
+        self.moves = self.moving_kg_per_s > resting_kg_per_s
         return allowance
 
-    def _zero_leak_bound(self) -> float:
-        """How much more than expected counts as none: what the board declares, or the doubt about what was measured."""
-        declared, calibration = self._zero_leak_kg_per_s, self._calibration
-        if calibration is None:
-            return declared
-        zero = calibration.zero_leak
-        return max(declared - zero.value, 0.0) + ZERO_SIGMA * zero.sigma
+
+def _zero_bound(declared_kg_per_s: float, calibration: Calibration | None) -> float:
+    """How much more than expected counts as none: what the board declares, or the doubt about what was measured."""
+    if calibration is None:
+        return declared_kg_per_s
+    zero = calibration.zero_leak
+    return max(declared_kg_per_s - zero.value, 0.0) + ZERO_SIGMA * zero.sigma

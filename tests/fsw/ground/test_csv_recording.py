@@ -278,6 +278,38 @@ def test_every_error_names_file_line_and_column(
     assert said in str(caught.value)
 
 
+def test_many_lines_are_one_recording(board: Board, read: Callable[..., list[Item]]) -> None:
+    rows = {each.name: row for row, each in enumerate(board.parameters)}
+    cells = ["nan" if 1000 <= i < 1100 else str(i) for i in range(3001)]
+    found = ticks(
+        read("time_s,pt [Pa]\n" + "".join(f"{i / 100:.2f},{cell}\n" for i, cell in enumerate(cells)))
+    )
+    pressures = [[s.value for s in tick.arrivals if s.row == rows["pt.pressure.raw"]] for tick in found]
+    assert [len(each) for each in pressures] == [1] + [10] * 300
+    good = [value for each in pressures for value in each if value == value]
+    assert good == [*range(1000), *range(1100, 3001)]
+    faults = [(s.time_ns, s.value) for tick in found for s in tick.arrivals if s.row == rows["pt.fault"]]
+    start_ns = found[0].now_ns
+    assert [((ns - start_ns) / S, fault) for ns, fault in faults] == [(0.0, 0), (10.0, 7), (11.0, 0)]
+
+
+def test_what_stands_before_a_wrong_line_is_replayed(board: Board, tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text(
+        "time_s,pt [bar]\n" + "".join(f"{i / 10},{'6' if i != 2500 else 'six'}\n" for i in range(3000))
+    )
+    found: list[Item] = []
+    with pytest.raises(RecordingError, match="line 2502, column 2"):
+        found.extend(CsvRecording([path], board).items())
+    assert [tick.unix_ns for tick in ticks(found)] == [i * S // 10 for i in range(2499)]
+
+
+@pytest.mark.parametrize("time", ["1.52.5", '"1.5\n2.5"', "4294967296.5", "1.5 s"])
+def test_a_time_is_one_number(read: Callable[..., list[Item]], time: str) -> None:
+    with pytest.raises(RecordingError, match=r"line \d.*time_s.*is neither seconds"):
+        read(f"time_s,pt [bar]\n0.5,6\n{time},6\n3.5,6\n")
+
+
 def test_what_is_no_text_is_refused_with_its_line(board: Board, tmp_path: Path) -> None:
     path = tmp_path / "latin.csv"
     path.write_bytes(b"time_s,tt.inlet [\xb0C]\n0,22\n")
