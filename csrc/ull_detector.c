@@ -19,7 +19,7 @@ _Static_assert(ULL_DETECTOR_SLOTS == YOUNG + PLACES && ULL_DETECTOR_DENSE == PLA
 
 /* The threshold falls with the lag n, by so much for each ln n: equal shares of false alarms for the octaves up to
  * n = 512, and less and less for those above, however many. docs/leak-models.md */
-static const double KNEE = 512.0, PENALTY_OLD = 0.25;
+static const double LOG_2 = 0.6931471805599453, LOG_KNEE = 9.0 * 0.6931471805599453, PENALTY_OLD = 0.25;
 static const double NEAR = 0.5, NEARER = 0.75; /* scores from which hypotheses begin to be added, and are */
 static const double BOUND_MIN = 4.0;    /* z = 2: a lag as long as the interval between false alarms has no say */
 static const double NO_BOUND = 1e300;
@@ -33,6 +33,8 @@ static const double FAR_SIGMA = 1e12; /* a double still tells 1e-4 sigma apart t
 
 static const ull_detector_sums NOTHING = {0};
 
+static inline double larger(double a, double b) { return a > b ? a : b; }
+
 /* Through the intervals simulated at h = 11.8, 14.5 and 17.1 (6.74e3, 8.79e4, 1.06e6 samples; 4000, 2000, 1000 alarms).
  * The slope falls slowly towards 1, so beyond them it is careful. */
 double ull_detector_threshold(double interval) {
@@ -40,27 +42,34 @@ double ull_detector_threshold(double interval) {
     return 1.045 * log(fmin(fmax(interval, 1e3), 1e12)) + 2.60;
 }
 
-static double penalty(double lag) {
-    return lag <= KNEE ? log(lag) : log(KNEE) + PENALTY_OLD * log(lag / KNEE);
+static inline double penalty(double log_lag) {
+    return log_lag <= LOG_KNEE ? log_lag : LOG_KNEE + PENALTY_OLD * (log_lag - LOG_KNEE);
+}
+
+/* z^2 that alarms at a lag, for a threshold. */
+static inline double bound_of(double threshold, double log_lag) { return 2.0 * (threshold - penalty(log_lag)); }
+
+static inline double bound_dense(double threshold, double lag, double log_lag) {
+    return lag < ULL_DETECTOR_LAG_MIN ? NO_BOUND : larger(bound_of(threshold, log_lag), BOUND_MIN);
 }
 
 double ull_detector_bound(double threshold, double lag) {
     if (isnan(threshold) || isnan(lag)) return NAN;
-    return lag < ULL_DETECTOR_LAG_MIN ? NO_BOUND : fmax(2.0 * (threshold - penalty(lag)), BOUND_MIN);
+    return bound_dense(threshold, lag, log(lag));
 }
 
 /* Later minus earlier without signed overflow, whatever the two are. */
 static uint64_t age_ns(int64_t newer_ns, int64_t older_ns) { return (uint64_t)newer_ns - (uint64_t)older_ns; }
 
-static inline double larger(double a, double b) { return a > b ? a : b; }
-
-static void add(ull_detector_sums *to, const ull_detector_sums *block) {
-    const double ahead = block->time - to->time;
-    to->e0 += block->e0;
-    to->e1 += block->e1 + ahead * block->e0;
-    to->g0 += block->g0;
-    to->g1 += block->g1 + ahead * block->g0;
-    to->g2 += block->g2 + ahead * (2.0 * block->g1 + ahead * block->g0);
+/* Since the earlier of two times. */
+static inline ull_detector_sums sum(ull_detector_sums earlier, ull_detector_sums block) {
+    const double ahead = block.time - earlier.time;
+    return (ull_detector_sums){.time = earlier.time,
+                               .e0 = earlier.e0 + block.e0,
+                               .e1 = earlier.e1 + (block.e1 + ahead * block.e0),
+                               .g0 = earlier.g0 + block.g0,
+                               .g1 = earlier.g1 + (block.g1 + ahead * block.g0),
+                               .g2 = earlier.g2 + (block.g2 + ahead * (2.0 * block.g1 + ahead * block.g0))};
 }
 
 static void learn(ull_detector_baseline *baseline, double e0, double g0, double time, double weight_max) {
@@ -171,8 +180,8 @@ static ull_detector_sums sums_of(const ull_detector *s, int slot) {
 }
 
 static void judge_old(const ull_detector *s, double now, uint32_t level, ull_detector_hypothesis *old) {
-    const uint64_t lag = s->count - old->born;
-    const double bound = 2.0 * (s->settings.threshold - penalty((double)lag));
+    const uint64_t blocks = (s->count - old->born) >> level; /* its age: 128 to 256 */
+    const double bound = bound_of(s->settings.threshold, s->log_lag[blocks] + LOG_2 * level);
     old->score = old->score_rise = 0.0;
     old->bound = bound;
     if (bound < BOUND_MIN) return;
@@ -219,18 +228,17 @@ static void feed_old(ull_detector *s, const ull_detector_whitened *sample) {
                                .g2 = sample->w * sample->w};
     uint32_t level = 1;
     for (; level <= s->settings.levels; level++) {
-        if (s->block[level].g0 > 0.0) {
-            add(&s->block[level], &block);
-        } else {
-            s->block[level] = block;
+        ull_detector_sums *waiting = &s->block[level];
+        if (waiting->g0 > 0.0) block = sum(*waiting, block);
+        if (s->count & ((UINT64_C(1) << level) - 1)) {
+            *waiting = block;
+            break;
         }
-        if (s->count & ((UINT64_C(1) << level) - 1)) break;
-        block = s->block[level];
-        s->block[level] = NOTHING;
+        waiting->g0 = 0.0;
         for (int i = 0; i < PLACES; i++) {
             ull_detector_hypothesis *old = &s->old[level][i];
             if (!old->held) continue;
-            add(&old->sums, &block);
+            old->sums = sum(old->sums, block);
             judge_old(s, sample->time, level, old);
         }
     }
@@ -289,7 +297,7 @@ static void tune(ull_detector *s) {
     s->scale_one = 1.0 / (settings->sigma * sqrt((1.0 - settings->phi) * (1.0 + settings->phi)));
     for (int lag = 0, octave = 0; lag <= ULL_DETECTOR_DENSE; lag++) {
         if (lag >> (octave + 1)) octave++;
-        s->bound[lag] = ull_detector_bound(settings->threshold, (double)lag) * s->excess[octave];
+        s->bound[lag] = bound_dense(settings->threshold, lag, s->log_lag[lag]) * s->excess[octave];
     }
 }
 
@@ -307,6 +315,7 @@ ull_status ull_detector_init(ull_detector *detector, const ull_detector_settings
     detector->allowed = settings->allowed_per_s * detector->per_interval;
     for (int octave = 0; octave < ULL_DETECTOR_OCTAVES; octave++) detector->excess[octave] = 1.0;
     detector->memory_max = INFINITY;
+    for (int lag = 1; lag <= ULL_DETECTOR_DENSE; lag++) detector->log_lag[lag] = log(lag);
     tune(detector);
     ull_detector_restart(detector);
     return ULL_OK;
@@ -542,7 +551,7 @@ int ull_detector_views(const ull_detector *detector, ull_detector_view *views) {
             if (!old->held) continue;
             ull_detector_sums sums = old->sums;
             for (uint32_t below = level; below > 0; below--) {
-                if (s->block[below].g0 > 0.0) add(&sums, &s->block[below]);
+                if (s->block[below].g0 > 0.0) sums = sum(sums, s->block[below]);
             }
             count = insert(views, count, sums, &old->baseline[level / MEMORY_STEP], s->count - old->born);
         }

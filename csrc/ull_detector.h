@@ -81,6 +81,7 @@ typedef struct {
 typedef struct {
     ull_detector_settings settings;
     double bound[ULL_DETECTOR_DENSE + 1]; /* z^2 that alarms at this lag */
+    double log_lag[ULL_DETECTOR_DENSE + 1];
     double r0[ULL_DETECTOR_SLOTS], r1[ULL_DETECTOR_SLOTS]; /* as e0 and e1, of what the level leaves */
     double g0[ULL_DETECTOR_SLOTS], g1[ULL_DETECTOR_SLOTS], g2[ULL_DETECTOR_SLOTS];
     double time[ULL_DETECTOR_SLOTS], level[ULL_DETECTOR_SLOTS], variance[ULL_DETECTOR_SLOTS];

@@ -14,7 +14,7 @@ static const double TIES = 0.05;         /* share of equal neighbours that makes
 
 ull_status ull_noise_init(ull_noise *noise, double memory) {
     if (!noise || !(memory >= 16.0 && memory <= 1e9)) return ULL_ARGUMENT;
-    *noise = (ull_noise){.memory = memory, .paused = 1};
+    *noise = (ull_noise){.memory.batches = memory, .recent.batches = ULL_NOISE_RECENT, .paused = 1};
     return ULL_OK;
 }
 
@@ -56,20 +56,18 @@ static void bend_all(ull_noise *n, double value) {
 }
 
 /* West's weighted update of means and covariance; the weights fade. */
-static void learn(ull_noise *n, double near, double far) {
-    const double mean = n->mean_near + n->mean_far;
-    n->batches++;
-    if (n->batches > ULL_NOISE_BATCHES && near + far > CLIP * mean) return;
-    const double keep = 1.0 - 1.0 / n->memory;
-    n->weight = keep * n->weight + 1.0;
-    n->weight_square = keep * keep * n->weight_square + 1.0;
-    const double gain = 1.0 / n->weight, rest = 1.0 - gain;
-    const double d_near = near - n->mean_near, d_far = far - n->mean_far;
-    n->mean_near += gain * d_near;
-    n->mean_far += gain * d_far;
-    n->var_near = rest * (n->var_near + gain * d_near * d_near);
-    n->var_far = rest * (n->var_far + gain * d_far * d_far);
-    n->cov = rest * (n->cov + gain * d_near * d_far);
+static void remember(ull_noise_memory *m, double near, double far, int sure) {
+    if (sure && near + far > CLIP * (m->mean_near + m->mean_far)) return;
+    const double keep = 1.0 - 1.0 / m->batches;
+    m->weight = keep * m->weight + 1.0;
+    m->weight_square = keep * keep * m->weight_square + 1.0;
+    const double gain = 1.0 / m->weight, rest = 1.0 - gain;
+    const double d_near = near - m->mean_near, d_far = far - m->mean_far;
+    m->mean_near += gain * d_near;
+    m->mean_far += gain * d_far;
+    m->var_near = rest * (m->var_near + gain * d_near * d_near);
+    m->var_far = rest * (m->var_far + gain * d_far * d_far);
+    m->cov = rest * (m->cov + gain * d_near * d_far);
 }
 
 /* Residuals of the line through a segment. */
@@ -129,7 +127,10 @@ ull_status ull_noise_push(ull_noise *noise, double value) {
     join(n, value);
     bend_all(n, value);
     if (n->far_count == ULL_NOISE_BATCH) {
-        learn(n, n->near / (2.0 * n->near_count), n->far / n->far_count);
+        const double near = n->near / (2.0 * n->near_count), far = n->far / n->far_count;
+        const int sure = ++n->batches > ULL_NOISE_BATCHES;
+        remember(&n->memory, near, far, sure);
+        remember(&n->recent, near, far, sure);
         n->near = n->far = 0.0;
         n->near_count = n->far_count = 0;
     }
@@ -169,8 +170,7 @@ static double error(double a, double near, double far, double both) {
     return sqrt(fmax((1.0 + a) * (1.0 + a) * far + a * a * near - 2.0 * a * (1.0 + a) * both, 0.0));
 }
 
-void ull_noise_result(const ull_noise *noise, ull_noise_estimate *estimate) {
-    const ull_noise *n = noise;
+static void solve(const ull_noise *n, const ull_noise_memory *m, ull_noise_estimate *estimate) {
     *estimate = (ull_noise_estimate){.sigma = NAN,
                                      .phi = NAN,
                                      .sigma_long_run = NAN,
@@ -178,10 +178,10 @@ void ull_noise_result(const ull_noise *noise, ull_noise_estimate *estimate) {
                                      .error_phi = NAN,
                                      .error_long_run = NAN,
                                      .batches = n->batches};
-    if (n->batches < ULL_NOISE_BATCHES || n->mean_near <= 0.0 || n->mean_far <= 0.0) return;
+    if (n->batches < ULL_NOISE_BATCHES || m->mean_near <= 0.0 || m->mean_far <= 0.0) return;
     /* near = s^2 (1 - phi), far = s^2 left(phi): by Newton's method, from below. Neighbours that differ by more than any
      * two of white noise leave phi at 0. */
-    const double ratio = n->mean_near / n->mean_far;
+    const double ratio = m->mean_near / m->mean_far;
     double phi = 0.0, slope = 0.0, kept = left(phi, &slope);
     for (int i = 0; i < 40 && ratio * kept < 1.0 - phi; i++) {
         const double to = phi + (1.0 - ratio * kept - phi) / (1.0 + ratio * slope);
@@ -191,14 +191,14 @@ void ull_noise_result(const ull_noise *noise, ull_noise_estimate *estimate) {
         kept = left(phi, &slope);
         if (solved) break;
     }
-    const double variance = n->mean_far / kept;
+    const double variance = m->mean_far / kept;
     const double sigma = sqrt(variance);
     const double odds = (1.0 + phi) / (1.0 - phi);
     /* Errors by the delta method, of near and far as shares of themselves. */
-    const double share = n->weight_square / (n->weight * n->weight);
-    const double near = share * n->var_near / (n->mean_near * n->mean_near);
-    const double far = share * n->var_far / (n->mean_far * n->mean_far);
-    const double both = share * n->cov / (n->mean_near * n->mean_far);
+    const double share = m->weight_square / (m->weight * m->weight);
+    const double near = share * m->var_near / (m->mean_near * m->mean_near);
+    const double far = share * m->var_far / (m->mean_far * m->mean_far);
+    const double both = share * m->cov / (m->mean_near * m->mean_far);
     /* 1 - phi = left near / far: d phi = k (d ln far - d ln near), and from that d ln s^2 = d ln far - d ln left, and so
      * on for the long run: each is (1 + a) d ln far - a d ln near. */
     const double k = (1.0 - phi) / (1.0 + (1.0 - phi) * slope / kept);
@@ -212,3 +212,7 @@ void ull_noise_result(const ull_noise *noise, ull_noise_estimate *estimate) {
     estimate->error_phi = k * sqrt(fmax(near + far - 2.0 * both, 0.0));
     estimate->error_long_run = 0.5 * estimate->sigma_long_run * error(a_long_run, near, far, both);
 }
+
+void ull_noise_result(const ull_noise *noise, ull_noise_estimate *estimate) { solve(noise, &noise->memory, estimate); }
+
+void ull_noise_recent(const ull_noise *noise, ull_noise_estimate *estimate) { solve(noise, &noise->recent, estimate); }

@@ -22,6 +22,7 @@
 #define ULL_NOISE_SEGMENT 64  /* samples under one straight line */
 #define ULL_NOISE_BATCH 256   /* samples */
 #define ULL_NOISE_BATCHES 8   /* fewer say nothing of the standard errors */
+#define ULL_NOISE_RECENT 16   /* batches that the short memory holds */
 
 #define ULL_NOISE_SCALES 10   /* means of 4, 16 ... 4^10 samples */
 
@@ -35,6 +36,13 @@ typedef struct {
 } ull_noise_scale;
 
 typedef struct {
+    double batches;               /* how many it remembers */
+    double weight, weight_square; /* of those that the means hold */
+    double mean_near, mean_far;
+    double var_near, var_far, cov;
+} ull_noise_memory;
+
+typedef struct {
     double last;
     int paused;                   /* last is no neighbour of what comes */
     double first, sum, moment, square; /* of this segment: its first value, and sums of those since less that */
@@ -42,10 +50,7 @@ typedef struct {
     double near, far;             /* sums of this batch: of squared differences, and of squares of residuals */
     uint32_t near_count, far_count;
     uint64_t batches;             /* ever */
-    double memory;                /* batches */
-    double weight, weight_square; /* of the batches that the means below hold */
-    double mean_near, mean_far;
-    double var_near, var_far, cov;
+    ull_noise_memory memory, recent;
     ull_noise_scale scale[ULL_NOISE_SCALES];
     double step;                  /* least difference of neighbours that is not 0 */
     uint64_t pairs, ties;         /* neighbours, and how many of them were equal */
@@ -78,6 +83,10 @@ ull_status ull_noise_run(ull_noise *noise, const double *value, size_t count);
  * the long-run variance given; 1 where that is not sure by 3 standard errors. */
 void ull_noise_excess(const ull_noise *noise, double long_run_variance, double *excess, size_t octaves);
 
+/* By all that is remembered. */
 void ull_noise_result(const ull_noise *noise, ull_noise_estimate *estimate);
+
+/* By the last ULL_NOISE_RECENT batches. */
+void ull_noise_recent(const ull_noise *noise, ull_noise_estimate *estimate);
 
 #endif

@@ -5,7 +5,7 @@
 static const double GROSS = 2.0;         /* times the declared noise, before it is known: AR(1) noise up to phi 0.6 */
 static const double SURER = 1.64;        /* standard errors that measured noise is made larger by */
 static const double GROWN = 3.0;         /* standard errors that make it certain that the noise has grown */
-static const double SLOW_BATCHES = 4096.0, FAST_BATCHES = 16.0;
+static const double MEMORY_BATCHES = 4096.0;
 static const double SAME = 0.01;         /* noise that has changed by less is the same */
 static const double ROOT_12 = 3.4641016151377544;
 static const double HELD = 0.99;         /* most that may be said of what can still be a step */
@@ -30,8 +30,7 @@ ull_status ull_watch_init(ull_watch *watch, const ull_watch_settings *settings) 
         return ULL_ARGUMENT;
     }
     *watch = (ull_watch){.settings = *s};
-    (void)ull_noise_init(&watch->slow, SLOW_BATCHES);
-    (void)ull_noise_init(&watch->fast, FAST_BATCHES);
+    (void)ull_noise_init(&watch->noise, MEMORY_BATCHES);
     watch->known = s->calibrated != 0;
     return ULL_OK;
 }
@@ -39,8 +38,7 @@ ull_status ull_watch_init(ull_watch *watch, const ull_watch_settings *settings) 
 void ull_watch_restart(ull_watch *watch) {
     ull_detector_restart(&watch->detector);
     ull_trace_clear(&watch->trace);
-    ull_noise_pause(&watch->slow);
-    ull_noise_pause(&watch->fast);
+    ull_noise_pause(&watch->noise);
     watch->certainty = 0.0;
     watch->confirmed = 0;
     watch->look_count = 0;
@@ -90,26 +88,26 @@ static int grown(const ull_noise_estimate *e, double slow) {
 
 /* What the detector goes by, after each batch. */
 static void learn(ull_watch *w, const ull_watch_sample *sample) {
-    ull_noise_estimate slow, fast;
-    ull_noise_result(&w->slow, &slow);
-    ull_noise_result(&w->fast, &fast);
-    const double gain = 1.0 / fmin((double)(w->batches < 1 ? 1 : w->batches), SLOW_BATCHES);
+    ull_noise_estimate all, recent;
+    ull_noise_result(&w->noise, &all);
+    ull_noise_recent(&w->noise, &recent);
+    const double gain = 1.0 / fmin((double)(w->batches < 1 ? 1 : w->batches), MEMORY_BATCHES);
     w->declared += gain * (sample->sigma - w->declared);
-    if (slow.batches < ULL_NOISE_BATCHES || !isfinite(slow.sigma_long_run)) return;
+    if (all.batches < ULL_NOISE_BATCHES || !isfinite(all.sigma_long_run)) return;
     level use = {.sigma = (1.0 + SURER * w->settings.error) * w->declared, .phi = w->settings.phi};
     if (w->settings.calibrated) {
         use.phi = fmin(pow(w->settings.phi, w->detector.per_interval / w->settings.interval_s), 0.99);
         use.slow = use.sigma * sqrt(odds(use.phi));
-        if (grown(&slow, use.slow)) use = level_of(&slow);
+        if (grown(&all, use.slow)) use = level_of(&all);
     } else {
-        use = level_of(&slow);
+        use = level_of(&all);
     }
-    if (grown(&fast, use.slow)) use = level_of(&fast);
-    use.sigma = fmax(use.sigma, slow.step / ROOT_12);
+    if (grown(&recent, use.slow)) use = level_of(&recent);
+    use.sigma = fmax(use.sigma, all.step / ROOT_12);
     w->sigma = use.sigma / w->declared;
     w->phi = use.phi;
     double excess[ULL_DETECTOR_OCTAVES];
-    ull_noise_excess(&w->slow, use.sigma * use.sigma * odds(use.phi), excess, ULL_DETECTOR_OCTAVES);
+    ull_noise_excess(&w->noise, use.sigma * use.sigma * odds(use.phi), excess, ULL_DETECTOR_OCTAVES);
     if (ull_detector_retune(&w->detector, w->sigma * sample->sigma, w->phi, excess) != ULL_OK) return;
     if (!w->known) {
         w->event = ULL_WATCH_LEARNED;
@@ -150,8 +148,7 @@ static void confirm(ull_watch *w) {
             break;
     }
     w->confirmed = 1;
-    w->slow_before = w->slow;
-    w->fast_before = w->fast;
+    w->noise_before = w->noise;
     w->rate_per_s = verdict.rate_per_s;
     w->look_count = w->detector.count + LOOK_STEP;
 }
@@ -174,8 +171,7 @@ static void look_again(ull_watch *w, double fading) {
         const double now = verdict.rate_per_s / (faded * faded); /* a viscous leak fades twice as fast as one through a hole */
         if (look.gain > ULL_STEP_GAIN && look.rest_per_s + GONE_SIGMA * look.sigma_rest_per_s < GONE * now) {
             ull_trace_judge(&w->trace, (double)verdict.lag, slow_variance(w), &look);
-            w->slow = w->slow_before; /* what was taken for a leak and taken off was none */
-            w->fast = w->fast_before;
+            w->noise = w->noise_before; /* what was taken for a leak and taken off was none */
             report(w, ULL_WATCH_FALL, look.fall > 0.0 ? look.fall : fmax(lost, 0.0), look.began_ns);
             return;
         }
@@ -185,13 +181,9 @@ static void look_again(ull_watch *w, double fading) {
 /* Neither a jump is noise nor a leak, which is taken off as it is known. */
 static void learn_noise(ull_watch *w, const ull_watch_sample *sample, double elapsed_s) {
     w->leaked += w->confirmed ? w->rate_per_s * elapsed_s : 0.0;
-    if (fabs(sample->value - w->last_value) > JUMP * w->detector.settings.sigma) {
-        ull_noise_pause(&w->slow);
-        ull_noise_pause(&w->fast);
-    }
+    if (fabs(sample->value - w->last_value) > JUMP * w->detector.settings.sigma) ull_noise_pause(&w->noise);
     w->last_value = sample->value;
-    (void)ull_noise_push(&w->slow, sample->value + w->leaked);
-    (void)ull_noise_push(&w->fast, sample->value + w->leaked);
+    (void)ull_noise_push(&w->noise, sample->value + w->leaked);
 }
 
 static ull_status take(ull_watch *w, const ull_watch_sample *sample) {
@@ -200,8 +192,8 @@ static ull_status take(ull_watch *w, const ull_watch_sample *sample) {
         (void)ull_detector_retune(&w->detector, sigma, w->phi, NULL);
     }
     ull_detector_allowance allowance = sample->allowance;
-    const double half_step = 0.5 * w->slow.step;
-    if (w->slow.ties * 20 > w->slow.pairs && sigma < half_step) {
+    const double half_step = 0.5 * w->noise.step;
+    if (w->noise.ties * 20 > w->noise.pairs && sigma < half_step) {
         allowance.passing += half_step; /* what hides within a step of the instrument */
         allowance.passing_per_s += half_step / w->detector.per_interval;
     }
@@ -212,8 +204,8 @@ static ull_status take(ull_watch *w, const ull_watch_sample *sample) {
     if (status != ULL_OK) return status;
     ull_trace_push(&w->trace, sample->time_ns, sample->value);
     learn_noise(w, sample, elapsed_s);
-    if (w->slow.batches != w->batches) {
-        w->batches = w->slow.batches;
+    if (w->noise.batches != w->batches) {
+        w->batches = w->noise.batches;
         learn(w, sample);
     }
     w->certainty = ull_detector_certainty(&w->detector);

@@ -55,8 +55,7 @@ typedef struct {
 typedef struct {
     ull_watch_settings settings;
     ull_detector detector;
-    ull_noise slow, fast;
-    ull_noise slow_before, fast_before; /* the leak that is confirmed */
+    ull_noise noise, noise_before; /* the leak that is confirmed */
     ull_trace trace;
     double certainty;      /* that of the detector; below 1 as long as it may be a step */
     int known;             /* the noise is */
@@ -67,7 +66,7 @@ typedef struct {
     /* Private from here. */
     uint32_t held;         /* of `first` */
     ull_watch_sample first[ULL_WATCH_FIRST];
-    double declared;       /* mean of sigma over what slow remembers */
+    double declared;       /* mean of sigma over what the noise remembers */
     double sigma, phi;     /* of one sample, over sigma as declared */
     uint64_t batches;
     uint64_t look_count;   /* number of the sample when it is next asked whether it is over */
