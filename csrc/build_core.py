@@ -6,7 +6,7 @@ from pathlib import Path
 from cffi import FFI
 
 SOURCE = Path(__file__).parent
-MODULES = (  # in dependency order; `<module>.h` and, where there is one, `<module>.c`
+HEADERS = (  # those that Python may see, in dependency order
     "ull_status",
     "ull_table",
     "ull_network",
@@ -38,11 +38,11 @@ def declarations(header: str) -> str:
 
 
 ffibuilder = FFI()
-ffibuilder.cdef("\n".join(declarations((SOURCE / f"{module}.h").read_text()) for module in MODULES))
+ffibuilder.cdef("\n".join(declarations((SOURCE / f"{header}.h").read_text()) for header in HEADERS))
 ffibuilder.set_source(
     "fsw._core",
-    "\n".join(f'#include "{module}.h"' for module in MODULES),
-    sources=[f"csrc/{module}.c" for module in MODULES if (SOURCE / f"{module}.c").exists()],
+    "\n".join(f'#include "{header}.h"' for header in HEADERS),
+    sources=[f"csrc/{source.name}" for source in sorted(SOURCE.glob("ull_*.c"))],
     depends=[f"csrc/{header.name}" for header in SOURCE.glob("*.h")],
     include_dirs=["csrc"],
     # nobody reads errno: roots in pairs; nobody else calls: a push is inlined in its batch
