@@ -23,7 +23,8 @@ from fsw import assembly
 from fsw.board.load import BoardErrors, load, shipped
 from fsw.bus.poller import JUNK_BYTES
 from fsw.bus.protocols import Exchange
-from fsw.ground.decode import Names, report, to_json
+from fsw.ground.decode import report, to_json
+from fsw.ground.names import Names
 from fsw.ground.source import Unstuffer
 from fsw.occurrence import Kind
 from fsw.packets import event, frame, heartbeat, housekeeping, occurrence, samples, transition

@@ -21,8 +21,10 @@ from hypothesis import strategies as st
 
 from fsw.alarm import State, Transition
 from fsw.commands.decode import command
-from fsw.ground.decode import Advice, Names, report, tidy, to_json
+from fsw.ground.decode import report, to_json
+from fsw.ground.names import Advice, Names
 from fsw.ground.source import Unstuffer
+from fsw.ground.wording import tidy
 from fsw.limit import Check
 from fsw.occurrence import Kind
 from fsw.packets import event, frame, housekeeping, occurrence, samples, transition
