@@ -12,34 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.board_text import HEAD, PT, changed
+
 from .conftest import FSW
 
-BOARD = """
-[board]
-name = "alone"
-rate = "100 Hz"
-apid = 7
-housekeeping = "100 ms"
-heartbeat = "500 ms"
-
-[lines.bus]
-device = "{device}"
-
-[instruments.pt]
-line = "bus"
-dialect = "modbus_rtu"
-address = 1
-every = 5
-
-[instruments.pt.channels.pressure]
-quantity = "pressure"
-unit = "bar"
-reference = "absolute"
-register = 40003
-type = "f32"
-noise = "100 Pa"
-stale_after = "200 ms"
-
+LOW = """
 [limits.low]
 parameter = "pt.pressure"
 low = "2 bar absolute"
@@ -95,7 +72,13 @@ def replay(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def test_what_a_real_run_sent_comes_out_again(instrument: threading.Event, tmp_path: Path) -> None:
     board, folder = tmp_path / "alone.toml", tmp_path / "recording"
-    board.write_text(BOARD.format(device=tmp_path / "port"))
+    fast = {
+        'rate = "10 Hz"': 'rate = "100 Hz"\nhousekeeping = "100 ms"\nheartbeat = "500 ms"',
+        "/nowhere": str(tmp_path / "port"),
+        "address = 1": "address = 1\nevery = 5",
+        'stale_after = "1 s"': 'stale_after = "200 ms"',
+    }
+    board.write_text(changed(HEAD + PT, fast) + LOW)
     process = subprocess.Popen([FSW, "run", str(board), "--sink", f"recorder:{folder}"])
     try:
         wanted = {5: 2, 12: 2, 3: 10, 17: 2, 129: 200}  # an alarm of the limit, then one of the silence

@@ -22,20 +22,12 @@ from fsw.ground.recording import Recording, RecordingError, Remark, Start, Tick,
 from fsw.ground.replay import Replay, Reported
 from fsw.sample import Quality, Sample
 from fsw.station import Outlet, Station
-from tests.board_text import PT, TANK, TT
+from tests.board_text import HEAD, PT, TANK, TT, changed
 
-BOARD = f"""
-[board]
-name = "small"
-rate = "10 Hz"
-apid = {{apid}}
-
-[lines.bus]
-device = "/dev/null"
-{PT}{TT}{TANK}
+LOW = """
 [limits.low]
 parameter = "pt.pressure"
-low = "{{low}} bar absolute"
+low = "{low} bar absolute"
 votes = "3 of 5"
 text = "Low pressure"
 guidance = "Look for the leak."
@@ -108,7 +100,8 @@ def board(tmp_path: Path) -> Board:
 
 
 def written(path: Path, apid: int = 5, low: float = 5.95) -> Board:
-    path.write_text(BOARD.format(apid=apid, low=low))
+    head = changed(HEAD, {"apid = 5": f"apid = {apid}"})
+    path.write_text(head + PT + TT + TANK + LOW.format(low=low))
     return load(path)
 
 
