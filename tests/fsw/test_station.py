@@ -11,6 +11,7 @@ from fsw.clock import TimeStatus
 from fsw.packets import frame
 from fsw.station import Outlet, Station
 from tests.board_text import HEAD, PT
+from tests.sink import Kept
 
 CLOCK_SET = """
 [limits.clock_set]
@@ -40,20 +41,6 @@ class SteppedClock:
 
     def status(self) -> TimeStatus:
         return TimeStatus.NTP if self._set() else TimeStatus.FREE
-
-
-class Kept:
-    """A sink that keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.dropped = 0
-        self.packets: list[bytes] = []
-
-    def send(self, packets: list[bytes]) -> None:
-        self.packets += packets
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture
