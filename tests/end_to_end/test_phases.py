@@ -18,6 +18,7 @@ from space_packet_parser import load_xtce
 from spacepackets.ecss.tm import PusTm
 
 from tests.board_text import HEAD, PT, TANK, TT
+from tests.octets import split
 
 from .conftest import FSW
 
@@ -247,16 +248,6 @@ def begun_and_timed_out(start: Callable[..., Any], folder: Path) -> list[bytes]:
     assert fsw.stop() == 0
     found = [packet for packet in fsw.packets if (packet[7], packet[8]) == OCCURRENCE]
     assert [packet[21] for packet in found] == [3, 5]
-    return found
-
-
-def split(data: bytes) -> list[bytes]:
-    """By their length fields."""
-    found = []
-    while data:
-        size = 7 + int.from_bytes(data[4:6])
-        found.append(data[:size])
-        data = data[size:]
     return found
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.board_text import HEAD, PT, changed
+from tests.octets import split, unmarked
 
 from .conftest import FSW
 
@@ -23,23 +24,6 @@ low = "2 bar absolute"
 votes = "2 of 3"
 """
 REPLY = bytes.fromhex("0103043F81B22D12B2")  # 1.01325
-
-
-def unmarked(packet: bytes) -> bytes:
-    """Without the REPLAY flag of its quality bytes, and without the CRC; places as in docs/packets.md."""
-    data = bytearray(packet[:-2])
-    first, step = {5: (32, 1 << 20), 130: (23, 1 << 20), 3: (23, 9), 129: (25, 15)}.get(data[7], (1 << 20, 1))
-    for place in range(first, len(data), step):
-        data[place] &= ~0x40
-    return bytes(data)
-
-
-def packets(data: bytes) -> Iterator[bytes]:
-    """By their length fields."""
-    while data:
-        size = 7 + int.from_bytes(data[4:6])
-        yield data[:size]
-        data = data[size:]
 
 
 @pytest.fixture
@@ -85,19 +69,19 @@ def test_what_a_real_run_sent_comes_out_again(instrument: threading.Event, tmp_p
         live: list[bytes] = []
         while any(sum(packet[7] == service for packet in live) < n for service, n in wanted.items()):
             assert process.poll() is None
-            live = [packet for path in sorted(folder.glob("*.tm")) for packet in packets(path.read_bytes())]
+            live = [packet for path in sorted(folder.glob("*.tm")) for packet in split(path.read_bytes())]
             if any(packet[7] == 5 for packet in live):
                 instrument.set()
     finally:
         process.terminate()
         process.wait(10)
-    live = [packet for path in sorted(folder.glob("*.tm")) for packet in packets(path.read_bytes())]
+    live = [packet for path in sorted(folder.glob("*.tm")) for packet in split(path.read_bytes())]
 
     out = tmp_path / "again.tm"
     done = replay(board, folder, "--write", out, "--json")
     assert done.returncode == 0, done.stderr
     assert "recording:" not in done.stderr  # nothing to complain about
-    assert [unmarked(packet) for packet in packets(out.read_bytes())] == [unmarked(packet) for packet in live]
+    assert [unmarked(packet) for packet in split(out.read_bytes())] == [unmarked(packet) for packet in live]
     raised = [
         each["alarm"]
         for each in map(json.loads, done.stdout.splitlines())

@@ -86,15 +86,6 @@ def record(
     return kept.packets
 
 
-def unmarked(packet: bytes) -> bytes:
-    """Without the REPLAY flag of its quality bytes, and without the CRC; places as in docs/packets.md."""
-    data = bytearray(packet[:-2])
-    first, step = {5: (32, 1 << 20), 3: (23, 9), 129: (25, 15)}.get(data[7], (1 << 20, 1))
-    for place in range(first, len(data), step):
-        data[place] &= ~0x40
-    return bytes(data)
-
-
 def save(path: Path, packets: Iterable[bytes]) -> Path:
     path.write_bytes(b"".join(packets))
     return path

@@ -15,9 +15,10 @@ from fsw.ground.recording import Recording, RecordingError, Remark, Start, Tick,
 from fsw.ground.replay import Replay, Reported
 from fsw.sample import Quality, Sample
 from fsw.station import Outlet, Station
+from tests.octets import unmarked
 from tests.sink import Kept
 
-from .live_run import SECOND, Wall, record, save, unmarked, written
+from .live_run import SECOND, Wall, record, save, written
 
 DAY = 86400 * SECOND
 
