@@ -1,5 +1,19 @@
-"""What the boards of many tests share: an absolute pressure, a temperature, and a tank of nitrogen with both."""
+"""A small valid board, in pieces: its head with one line, an absolute pressure, a temperature, a tank of nitrogen.
 
+A test puts together what it needs, adds what it is about, and changes a word where it must differ.
+"""
+
+from collections.abc import Mapping
+
+HEAD = """
+[board]
+name = "small"
+rate = "10 Hz"
+apid = 5
+
+[lines.bus]
+device = "/nowhere"
+"""
 PT = """
 [instruments.pt]
 line = "bus"
@@ -38,3 +52,11 @@ volume = "4 L"
 fluid = "nitrogen"
 limit = "1 bar absolute"
 """
+
+
+def changed(text: str, changes: Mapping[str, str]) -> str:
+    """The text with each of these put differently; what is changed must be there once."""
+    for old, new in changes.items():
+        assert text.count(old) == 1, f"{old!r} must be there once"
+        text = text.replace(old, new)
+    return text

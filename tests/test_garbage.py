@@ -23,7 +23,8 @@ from fsw import assembly
 from fsw.board.load import BoardErrors, load, shipped
 from fsw.bus.poller import JUNK_BYTES
 from fsw.bus.protocols import Exchange
-from fsw.ground.decode import Names, report, to_json
+from fsw.ground.decode import report, to_json
+from fsw.ground.names import Names
 from fsw.ground.source import Unstuffer
 from fsw.occurrence import Kind
 from fsw.packets import event, frame, heartbeat, housekeeping, occurrence, samples, transition
@@ -32,15 +33,11 @@ from fsw.sample import Sample
 from fsw.sinks import recorder
 from fsw.sinks.serial import MAX_FRAME_BYTES
 from fsw.table import Parameter, Table
+from tests.golden import GOLDEN_ALARM
 
 FSW = str(Path(sys.executable).with_name("fsw"))
 AT_LEAST_BYTES = 100_000  # into every decoder
 MS = 1_000_000
-
-GOLDEN_ALARM = bytes.fromhex(
-    "0864c0000038200504000000002f6ab13b801f9add110101010007002a014401010101080a"
-    "39aa64c33951b71737388ca439aa64c30001e240deadbeef6c4a"
-)
 
 
 def mutated(rng: random.Random, data: bytes) -> bytes:

@@ -16,7 +16,8 @@ from fsw.bus.poller import Poll
 from fsw.bus.port import Settings
 from fsw.bus.protocols import Exchange, Timing
 from fsw.filters import Channel
-from fsw.quantity import STANDARD_ATMOSPHERE_PA, Reference, parse, parse_pressure, scale
+from fsw.quantity import STANDARD_ATMOSPHERE_PA, Reference, parse, parse_pressure
+from fsw.unit import scale
 
 MOST_RATE_SAMPLES = 100_000  # in the window of one channel's rate
 ANY_LINE = Settings("")  # in place of one that is wrong or not there, to judge its instruments

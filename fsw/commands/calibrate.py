@@ -17,11 +17,12 @@ from fsw.board.ids import replace_file
 from fsw.board.load import load
 from fsw.board.problem import BoardErrors, did_you_mean
 from fsw.commands.replay import NS_PER_S, UNREADABLE, WRONG, instant, opened, period, watched
-from fsw.ground.calibrate import NotHealthyError, calibrate
+from fsw.ground.calibrate import calibrate
 from fsw.ground.finding import TWO_SIDED_95, Teller
 from fsw.ground.healthy import Healthy
 from fsw.ground.packet_files import segments
 from fsw.ground.recording import Recording, RecordingError, WrongBoardError
+from fsw.ground.series import NotHealthyError
 from fsw.leak.calibration import Calibration
 
 NOT_HEALTHY = 3  # exit code

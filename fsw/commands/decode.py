@@ -8,7 +8,8 @@ import click
 from rich.console import Console
 
 from fsw.ground import source
-from fsw.ground.decode import Names, Report, report, to_json
+from fsw.ground.decode import Report, report, to_json
+from fsw.ground.names import Names
 from fsw.packets.frame import Stretch
 
 EXAMPLES = """\b

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from fsw.board.board import Board
 from fsw.board.problem import did_you_mean
-from fsw.quantity import Reference, parse_pressure, scale
+from fsw.quantity import Reference, parse_pressure
+from fsw.unit import scale
 
 TIME, EVENT = "time_s", "event"
 _COLUMN = re.compile(r"\s*([a-z][a-z0-9_]*)(?:\.([a-z][a-z0-9_]*))?\s*(?:\[([^\[\]]*)\])?\s*")

@@ -3,88 +3,22 @@
 import enum
 import json
 import math
-import struct
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from fsw.alarm import Transition
 from fsw.clock import TimeStatus
-from fsw.limit import TIMED, Check, Status
-from fsw.occurrence import Kind
+from fsw.ground.names import WORSE, Advice, Names
+from fsw.ground.wording import limit_text, number_text, tidy, time_text, value_text, words
+from fsw.limit import Check, Status
 from fsw.packets import event, heartbeat, housekeeping, occurrence, samples, transition
 from fsw.packets.field import quality_text
 from fsw.packets.frame import Frame, PacketError, Stretch
-from fsw.sample import Fault, Quality
+from fsw.sample import Quality
 from fsw.table import Parameter
 
-if TYPE_CHECKING:
-    from fsw.board.board import Board
-
-NS_PER_S = 1_000_000_000
 MOST_NAMED = 4  # parameters in a line; the rest are details
 Json = dict[str, object]
-_F32 = struct.Struct(">f")
 _CONDITION = Quality.GOOD | Quality.UNCERTAIN | Quality.BAD | Quality.STALE
-_FAULTS: Mapping[float, str] = {fault.value: fault.name for fault in Fault}
-WORSE = frozenset({Transition.RAISE, Transition.ESCALATE})  # when the operator needs the board's advice
-
-
-class Advice(NamedTuple):
-    """What the board's author has to say to the operator about an alarm."""
-
-    text: str = ""
-    guidance: str = ""
-
-    def __str__(self) -> str:
-        """ " | What it is. What to do.", in one line however it was written; "" where there is nothing."""
-        parts = [" ".join(part.split()) for part in self]
-        if all(parts) and parts[0][-1] not in ".!?":
-            parts[0] += "."
-        said = " ".join(filter(None, parts))
-        return f" | {said}" if said else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What the ids of a board stand for."""
-
-    parameters: Mapping[int, Parameter] = field(default_factory=dict)
-    alarms: Mapping[int, str] = field(default_factory=dict)
-    sets: Mapping[int, tuple[Parameter, ...]] = field(default_factory=dict)
-    advice: Mapping[int, Advice] = field(default_factory=dict)
-    phases: Mapping[int, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, board: "Board") -> "Names":
-        """The names of a loaded board."""
-        return cls(
-            {parameter.id: parameter for parameter in board.parameters},
-            {limit.id: limit.name for limit in board.limits},
-            {each.sid: tuple(board.parameters[row] for row in each.rows) for each in board.housekeeping},
-            {limit.id: Advice(limit.text, limit.guidance) for limit in board.limits},
-            {phase.id: phase.name for phase in board.phases},
-        )
-
-    def parameter(self, id_: int) -> Parameter:
-        """The parameter, or one named after its id."""
-        return self.parameters.get(id_) or Parameter(id_, f"parameter {id_}", "")
-
-    def alarm(self, id_: int) -> str:
-        """The alarm's name, or its id."""
-        return self.alarms.get(id_, f"alarm {id_}")
-
-    def phase(self, id_: int) -> str:
-        """The phase's name, or its id; "" for none."""
-        return self.phases.get(id_, f"phase {id_}") if id_ else ""
-
-    def members(self, sid: int, count: int) -> tuple[Parameter, ...]:
-        """The parameters of a housekeeping set, by their places when the set is not this board's."""
-        known = self.sets.get(sid, ())
-        return (
-            known if len(known) == count else tuple(Parameter(0, f"[{place}]", "") for place in range(count))
-        )
 
 
 class Report(NamedTuple):
@@ -131,12 +65,6 @@ def to_json(json_object: Json) -> str:
     return json.dumps(_finite(json_object), ensure_ascii=False, allow_nan=False)
 
 
-def time_text(unix_ns: int) -> str:
-    """UTC to the microsecond."""
-    seconds, ns = divmod(unix_ns, NS_PER_S)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{ns // 1000:06d}Z"
-
-
 def _damage(stretch: Stretch) -> Report:
     size = len(stretch.data)
     if stretch.torn:
@@ -166,7 +94,7 @@ def _event(frame: Frame, names: Names) -> Report:
     advice = names.advice.get(alarm.alarm, Advice()) if alarm.transition in WORSE else None
     value = value_text(parameter, alarm.value, alarm.sigma, alarm.quality)
     limit = limit_text(check.lower(), alarm.limit, alarm.check, parameter)
-    peak = "" if math.isnan(alarm.peak) else f", peak {_number(parameter, alarm.peak)}"
+    peak = "" if math.isnan(alarm.peak) else f", peak {number_text(parameter, alarm.peak)}"
     text = (
         f"{severity} {alarm.transition.name} {name} (occurrence {alarm.occurrence}): {value}{limit}, "
         f"{alarm.n} of {alarm.m}{peak}, {alarm.previous.name} -> {alarm.state.name}{overlay}{advice or ''}"
@@ -303,59 +231,10 @@ _KINDS: Mapping[tuple[int, int], Callable[[Frame, Names], Report]] = {
 _STYLES = {1: "green", 2: "bold yellow", 3: "bold red", 4: "bold white on red"}  # by subservice: the severity
 
 
-def words(kind: Kind) -> str:
-    """An occurrence by its name: phase begun."""
-    return kind.name.lower().replace("_", " ")
-
-
-def tidy(value: float) -> float:
-    """The shortest number that is the same f32: 0.0002, not 0.00019999999494757503."""
-    if not math.isfinite(value):
-        return value
-    for digits in range(6, 9):
-        short = float(f"{value:.{digits}g}")
-        if _same_f32(short, value):
-            return short
-    return value
-
-
-def _same_f32(short: float, value: float) -> bool:
-    try:
-        return _F32.pack(short) == _F32.pack(value)
-    except OverflowError:  # the largest f32, rounded up
-        return False
-
-
 def _few(texts: Sequence[str]) -> str:
     """The first of them, and how many more there are."""
     more = len(texts) - MOST_NAMED
     return ", ".join(texts[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def value_text(
-    parameter: Parameter, value: float, sigma: float = math.nan, quality: int = Quality.GOOD
-) -> str:
-    """In words: name, value, standard error, unit; the quality where it is not simply GOOD."""
-    error = "" if math.isnan(sigma) else f" ± {sigma:.2g}"
-    flags = "" if quality == Quality.GOOD else f" [{quality_text(quality)}]"
-    return f"{parameter.name} = {_number(parameter, value)}{error}{_unit(parameter.unit)}{flags}"
-
-
-def limit_text(what: str, limit: float, check: int, parameter: Parameter) -> str:
-    """In words: ", WHAT number unit"; "" where there is no limit. Checks that measure time have it in seconds."""
-    if math.isnan(limit):
-        return ""
-    return f", {what} {limit:.6g}{_unit('s' if check in TIMED else parameter.unit)}"
-
-
-def _number(parameter: Parameter, value: float) -> str:
-    """The value, a fault by its name."""
-    number = f"{value:.6g}"
-    return _FAULTS.get(value, number) if parameter.name.endswith(".fault") else number
-
-
-def _unit(unit: str) -> str:
-    return f" {unit}" if unit else ""
 
 
 def _parameter(parameter: Parameter, value: float, quality: int) -> Json:

@@ -6,9 +6,10 @@ from typing import Any
 from fsw.alarms import AlarmEvent
 from fsw.board.board import Board
 from fsw.board.vessel import VesselSpec
-from fsw.ground.decode import WORSE, Advice, limit_text, time_text, value_text, words
+from fsw.ground.names import WORSE, Advice
 from fsw.ground.recording import Mark, Remark
 from fsw.ground.replay import Due, Found, Happened, Reported
+from fsw.ground.wording import limit_text, time_text, value_text, words
 from fsw.leak.state import NEVER_S, Finding
 from fsw.limit import Check
 from fsw.packets.event import Severity

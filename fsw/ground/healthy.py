@@ -9,10 +9,10 @@ from fsw.alarms import Transition
 from fsw.board.board import Board
 from fsw.board.sight import state
 from fsw.board.vessel import VesselSpec
-from fsw.ground.calibrate import Declared, NotHealthyError, Series
 from fsw.ground.finding import Teller
 from fsw.ground.recording import NS_PER_S, Item, Mark, Remark
 from fsw.ground.replay import Due, Replay, Reported
+from fsw.ground.series import Declared, NotHealthyError, Series
 from fsw.sample import Quality
 from fsw.table import Table
 

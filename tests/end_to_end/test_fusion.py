@@ -7,19 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fsw.board.test_fusion import HEAD, PRESSURE
+from tests.board_text import TANK, changed
+from tests.fsw.board.test_fusion import PRESSURE, TWO_LINES
 
 from .conftest import FSW
 
-VESSEL = """
-[vessels.tank]
-model = "gas"
-pressure = {pressure}
-temperature = "tt1.temperature"
-volume = "4 L"
-fluid = "nitrogen"
-limit = "3 bar absolute"
-
+THERMAL = """
 [vessels.tank.thermal]
 mismatch = "1 %"
 unseen_drift = "0.1 K/h"
@@ -37,13 +30,13 @@ def replay(
     """The alarms of a recording of 350 s at 10 Hz; the first instrument is the one that drifts, or is lost at 100 s."""
     board, csv = folder / "twins.toml", folder / "run.csv"
     pressures = [f"pt{i + 1}.pressure" for i in range(count)]
-    text = HEAD + "".join(
+    text = TWO_LINES + "".join(
         PRESSURE.format(i=i + 1, line="bus", every=1, noise="100 Pa", more='accuracy = "500 Pa"')
         for i in range(count)
     )
-    board.write_text(text + VESSEL.format(pressure=json.dumps(pressures)))
+    board.write_text(text + changed(TANK, {'"pt.pressure"': json.dumps(pressures)}) + THERMAL)
     rng = np.random.default_rng(7)
-    lines = [",".join(["time_s", *(f"pt{i + 1} [Pa]" for i in range(count)), "tt1 [K]"])]
+    lines = [",".join(["time_s", *(f"pt{i + 1} [Pa]" for i in range(count)), "tt [K]"])]
     for tick in range(TICKS):
         t_s = tick / 10
         fall = FALL_PA_PER_S * max(0.0, t_s - BEGIN_S)

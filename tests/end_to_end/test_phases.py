@@ -17,19 +17,12 @@ from ccsdspy import PacketField
 from space_packet_parser import load_xtce
 from spacepackets.ecss.tm import PusTm
 
-from tests.board_text import PT, TANK, TT
+from tests.board_text import HEAD, PT, TANK, TT
+from tests.octets import split
 
 from .conftest import FSW
 
-BOARD = f"""
-[board]
-name = "vented"
-rate = "10 Hz"
-apid = 7
-
-[lines.bus]
-device = "/nowhere"
-{PT}{TT}
+VALVE = """
 [instruments.v3]
 line = "bus"
 dialect = "modbus_rtu"
@@ -40,16 +33,18 @@ unit = ""
 register = 40003
 type = "u16"
 noise = "0.01"
-{TANK}
+"""
+LOW = """
 [limits.low]
 parameter = "pt.pressure"
 low = "5.5 bar absolute"
-
+"""
+BLOWDOWN = """
 [phases.blowdown]
 vessels = ["tank"]
-time_out = "{{time_out}}"
+time_out = "{time_out}"
 settle = "30 s"
-{{begins}}
+{begins}
 """
 BY_VALVE = 'parameter = "v3.state"\nabove = 0.5'
 FULL_BAR, LOSS_BAR_PER_S, BEGIN_S, END_S, LAST_S = 6.0, 5e-3, 300, 440, 800
@@ -76,7 +71,8 @@ def vented(path: Path, events: Mapping[int, str], valve: bool = False) -> Path:
 
 def board(folder: Path, time_out: str = "10 min", begins: str = "") -> Path:
     path = folder / "vented.toml"
-    path.write_text(BOARD.format(time_out=time_out, begins=begins))
+    blowdown = BLOWDOWN.format(time_out=time_out, begins=begins)
+    path.write_text(HEAD + PT + TT + VALVE + TANK + LOW + blowdown)
     return path
 
 
@@ -227,7 +223,7 @@ def test_tshark_reads_the_frames(start: Callable[..., Any], tmp_path: Path) -> N
         text=True,
     )
     rows = [line.split("\t") for line in done.stdout.splitlines()]
-    assert [(int(apid), int(length)) for apid, length, *_ in rows] == [(7, 54 - 7)] * len(packets)
+    assert [(int(apid), int(length)) for apid, length, *_ in rows] == [(5, 54 - 7)] * len(packets)
     assert all(row[2] in ("1", "True") and row[3] == "" for row in rows)
 
 
@@ -252,16 +248,6 @@ def begun_and_timed_out(start: Callable[..., Any], folder: Path) -> list[bytes]:
     assert fsw.stop() == 0
     found = [packet for packet in fsw.packets if (packet[7], packet[8]) == OCCURRENCE]
     assert [packet[21] for packet in found] == [3, 5]
-    return found
-
-
-def split(data: bytes) -> list[bytes]:
-    """By their length fields."""
-    found = []
-    while data:
-        size = 7 + int.from_bytes(data[4:6])
-        found.append(data[:size])
-        data = data[size:]
     return found
 
 

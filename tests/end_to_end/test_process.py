@@ -13,33 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.board_text import HEAD, PT, changed
+
 from .conftest import FSW
 
-BOARD = """
-[board]
-name = "alone"
-rate = "100 Hz"
-apid = 7
-housekeeping = "100 ms"
-
-[lines.bus]
-device = "{device}"
-
-[instruments.pt]
-line = "bus"
-dialect = "modbus_rtu"
-address = 1
-every = 20
-
-[instruments.pt.channels.pressure]
-quantity = "pressure"
-unit = "bar"
-reference = "absolute"
-register = 40003
-type = "f32"
-noise = "100 Pa"
-stale_after = "1 s"
-"""
 REQUEST = bytes.fromhex("010300020002 65CB")  # from the protocol's own golden bytes: 01 03 00 02 00 02 65 CB
 REPLY = bytes.fromhex("0103043F81B22D12B2")  # 1.01325
 
@@ -52,7 +29,12 @@ def alarms(packet: bytes) -> tuple[int, int] | None:
 @pytest.fixture
 def board(tmp_path: Path) -> Path:
     path = tmp_path / "alone.toml"
-    path.write_text(BOARD.format(device=tmp_path / "port"))
+    fast = {
+        'rate = "10 Hz"': 'rate = "100 Hz"\nhousekeeping = "100 ms"',
+        "/nowhere": str(tmp_path / "port"),
+        "address = 1": "address = 1\nevery = 20",
+    }
+    path.write_text(changed(HEAD + PT, fast))
     return path
 
 

@@ -12,57 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.board_text import HEAD, PT, changed
+from tests.octets import split, unmarked
+
 from .conftest import FSW
 
-BOARD = """
-[board]
-name = "alone"
-rate = "100 Hz"
-apid = 7
-housekeeping = "100 ms"
-heartbeat = "500 ms"
-
-[lines.bus]
-device = "{device}"
-
-[instruments.pt]
-line = "bus"
-dialect = "modbus_rtu"
-address = 1
-every = 5
-
-[instruments.pt.channels.pressure]
-quantity = "pressure"
-unit = "bar"
-reference = "absolute"
-register = 40003
-type = "f32"
-noise = "100 Pa"
-stale_after = "200 ms"
-
+LOW = """
 [limits.low]
 parameter = "pt.pressure"
 low = "2 bar absolute"
 votes = "2 of 3"
 """
 REPLY = bytes.fromhex("0103043F81B22D12B2")  # 1.01325
-
-
-def unmarked(packet: bytes) -> bytes:
-    """Without the REPLAY flag of its quality bytes, and without the CRC; places as in docs/packets.md."""
-    data = bytearray(packet[:-2])
-    first, step = {5: (32, 1 << 20), 130: (23, 1 << 20), 3: (23, 9), 129: (25, 15)}.get(data[7], (1 << 20, 1))
-    for place in range(first, len(data), step):
-        data[place] &= ~0x40
-    return bytes(data)
-
-
-def packets(data: bytes) -> Iterator[bytes]:
-    """By their length fields."""
-    while data:
-        size = 7 + int.from_bytes(data[4:6])
-        yield data[:size]
-        data = data[size:]
 
 
 @pytest.fixture
@@ -95,26 +56,32 @@ def replay(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def test_what_a_real_run_sent_comes_out_again(instrument: threading.Event, tmp_path: Path) -> None:
     board, folder = tmp_path / "alone.toml", tmp_path / "recording"
-    board.write_text(BOARD.format(device=tmp_path / "port"))
+    fast = {
+        'rate = "10 Hz"': 'rate = "100 Hz"\nhousekeeping = "100 ms"\nheartbeat = "500 ms"',
+        "/nowhere": str(tmp_path / "port"),
+        "address = 1": "address = 1\nevery = 5",
+        'stale_after = "1 s"': 'stale_after = "200 ms"',
+    }
+    board.write_text(changed(HEAD + PT, fast) + LOW)
     process = subprocess.Popen([FSW, "run", str(board), "--sink", f"recorder:{folder}"])
     try:
         wanted = {5: 2, 12: 2, 3: 10, 17: 2, 129: 200}  # an alarm of the limit, then one of the silence
         live: list[bytes] = []
         while any(sum(packet[7] == service for packet in live) < n for service, n in wanted.items()):
             assert process.poll() is None
-            live = [packet for path in sorted(folder.glob("*.tm")) for packet in packets(path.read_bytes())]
+            live = [packet for path in sorted(folder.glob("*.tm")) for packet in split(path.read_bytes())]
             if any(packet[7] == 5 for packet in live):
                 instrument.set()
     finally:
         process.terminate()
         process.wait(10)
-    live = [packet for path in sorted(folder.glob("*.tm")) for packet in packets(path.read_bytes())]
+    live = [packet for path in sorted(folder.glob("*.tm")) for packet in split(path.read_bytes())]
 
     out = tmp_path / "again.tm"
     done = replay(board, folder, "--write", out, "--json")
     assert done.returncode == 0, done.stderr
     assert "recording:" not in done.stderr  # nothing to complain about
-    assert [unmarked(packet) for packet in packets(out.read_bytes())] == [unmarked(packet) for packet in live]
+    assert [unmarked(packet) for packet in split(out.read_bytes())] == [unmarked(packet) for packet in live]
     raised = [
         each["alarm"]
         for each in map(json.loads, done.stdout.splitlines())

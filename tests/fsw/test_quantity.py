@@ -108,13 +108,6 @@ def test_a_temperature_difference_in_celsius_is_refused():
     assert q.parse("2 K", "K", difference=True) == 2.0
 
 
-def test_an_instruments_unit_gives_scale_and_offset():
-    assert q.scale("bar", "Pa") == (1e5, 0.0)
-    assert q.scale("degC", "K") == (1.0, 273.15)
-    with pytest.raises(ValueError, match="another dimension"):
-        q.scale("degC", "Pa")
-
-
 @pytest.mark.parametrize(
     ("text", "value_pa", "reference"),
     [

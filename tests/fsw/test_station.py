@@ -10,21 +10,14 @@ from fsw.board.load import load
 from fsw.clock import TimeStatus
 from fsw.packets import frame
 from fsw.station import Outlet, Station
-from tests.board_text import PT
+from tests.board_text import HEAD, PT
+from tests.sink import Kept
 
-BOARD = f"""
-[board]
-name = "clocked"
-rate = "10 Hz"
-apid = 5
-
-[lines.bus]
-device = "/dev/null"
-{PT}
+CLOCK_SET = """
 [limits.clock_set]
 parameter = "executive.clock_steps"
 high = 1
-severity = {{ high = 1 }}
+severity = { high = 1 }
 votes = "1 of 1"
 """
 YEARS_NS = 20 * 365 * 86400 * 10**9
@@ -50,24 +43,10 @@ class SteppedClock:
         return TimeStatus.NTP if self._set() else TimeStatus.FREE
 
 
-class Kept:
-    """A sink that keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.dropped = 0
-        self.packets: list[bytes] = []
-
-    def send(self, packets: list[bytes]) -> None:
-        self.packets += packets
-
-    def close(self) -> None:
-        pass
-
-
 @pytest.fixture
 def board(tmp_path: Path) -> Board:
     path = tmp_path / "clocked.toml"
-    path.write_text(BOARD)
+    path.write_text(HEAD + PT + CLOCK_SET)
     return load(path)
 
 

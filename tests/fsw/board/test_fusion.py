@@ -6,32 +6,17 @@ import pytest
 
 from fsw.board.load import BoardErrors, load
 from fsw.limit import Check
+from tests.board_text import HEAD, TANK, TT, changed
 
-HEAD = """
-[board]
-name = "twins"
-rate = "10 Hz"
-apid = 100
-
-[lines.bus]
-device = "/dev/ttyUSB0"
-baud = 57600
-
+OTHER_LINE = """
 [lines.other]
-device = "/dev/ttyUSB1"
-
-[instruments.tt1]
-line = "bus"
-dialect = "modbus_rtu"
-address = 9
-
-[instruments.tt1.channels.temperature]
-quantity = "temperature"
-unit = "degC"
-register = 40003
-type = "f32"
-noise = "0.05 K"
+device = "/nowhere/else"
 """
+TWO_LINES = (
+    changed(HEAD, {'"/nowhere"': '"/nowhere"\nbaud = 57600'})
+    + OTHER_LINE
+    + changed(TT, {"address = 2": "address = 9"})
+)
 PRESSURE = """
 [instruments.pt{i}]
 line = "{line}"
@@ -48,27 +33,18 @@ type = "f32"
 noise = "{noise}"
 {more}
 """
-VESSEL = """
-[vessels.tank]
-model = "gas"
-pressure = {pressure}
-temperature = "tt1.temperature"
-volume = "4 L"
-fluid = "nitrogen"
-limit = "3 bar absolute"
-"""
 
 
 def board(folder: Path, pressure: str, count: int = 3, more: str = "") -> Path:
     """A board of so many pressures, the last of them asked less often and on a line of its own."""
-    text = HEAD
+    text = TWO_LINES
     for i in range(1, count + 1):
         last = i == count
         text += PRESSURE.format(
             i=i, line="other" if last else "bus", every=5 if last else 1, noise=f"{100 * i} Pa", more=more
         )
     path = folder / "twins.toml"
-    path.write_text(text + VESSEL.format(pressure=pressure))
+    path.write_text(text + changed(TANK, {'"pt.pressure"': pressure}))
     return path
 
 
@@ -134,7 +110,7 @@ def test_a_limit_may_name_the_fused_pressure(tmp_path):
         ("5", "must be a channel"),
         ('["pt1.pressure", 5]', "must be a channel"),
         ('["pt1.pressure", "pt1.pressure"]', "names pt1.pressure twice"),
-        ('["pt1.pressure", "tt1.temperature"]', "measures temperature; a pressure is needed"),
+        ('["pt1.pressure", "tt.temperature"]', "measures temperature; a pressure is needed"),
         ('["pt1.pressure", "pt2.presure"]', "did you mean 'pt2.pressure'?"),
     ],
 )

@@ -9,24 +9,16 @@ from click.testing import CliRunner
 from fsw.board import ids as locks
 from fsw.board.load import BoardErrors, load
 from fsw.commands.check import command
+from tests.board_text import TANK, changed
 
-from .test_load import BOARD
+from .rig import BOARD
 
 S = 1_000_000_000
-SECOND_VESSEL = """
-[vessels.loop]
-model = "gas"
-pressure = "pt.pressure"
-temperature = "tt.temperature"
-volume = "1 L"
-fluid = "nitrogen"
-limit = "3 bar absolute"
-"""
 
 
 def written(folder: Path, phases: str) -> Path:
     path = folder / "rig.toml"
-    path.write_text(BOARD + SECOND_VESSEL + phases)
+    path.write_text(BOARD + changed(TANK, {"tank": "loop"}) + phases)
     return path
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from fsw.ground.calibrate import Declared, NotHealthyError, Series, calibrate
+from fsw.ground.calibrate import calibrate
 from fsw.ground.lagged import low_pass
+from fsw.ground.series import Declared, NotHealthyError, Series
 from fsw.leak.thermal import Thermal
 
 STEP_S = 0.1

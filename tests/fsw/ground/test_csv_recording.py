@@ -16,18 +16,9 @@ from fsw.ground.csv_table import parse_time
 from fsw.ground.recording import Item, Mark, RecordingError, Remark, Tick
 from fsw.ground.replay import Replay, Reported
 from fsw.sample import Quality, Sample
-from tests.board_text import PT
+from tests.board_text import HEAD, PT, TANK, changed
 
-BOARD = f"""
-[board]
-name = "small"
-rate = "10 Hz"
-apid = 5
-
-[lines.bus]
-device = "/dev/null"
-baud = 115200
-{PT}
+INSTRUMENTS = """
 [instruments.gauge]
 line = "bus"
 dialect = "modbus_rtu"
@@ -70,20 +61,20 @@ unit = "mbar"
 register = 40003
 type = "f32"
 noise = "10 Pa"
-
-[vessels.tank]
-model = "gas"
-pressure = "pt.pressure"
-temperature = "tt.inlet"
-volume = "4 L"
-fluid = "nitrogen"
-limit = "1 bar absolute"
-
+"""
+LOW = """
 [limits.low]
 parameter = "pt.pressure"
 low = "5 bar absolute"
 votes = "3 of 3"
 """
+BOARD = (
+    changed(HEAD, {'"/nowhere"': '"/nowhere"\nbaud = 115200'})
+    + PT
+    + INSTRUMENTS
+    + changed(TANK, {"tt.temperature": "tt.inlet"})
+    + LOW
+)
 S = 1_000_000_000
 
 

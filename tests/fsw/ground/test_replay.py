@@ -1,105 +1,26 @@
 """Recordings through the monitor again: what was decided live is decided again, and what cannot be is told."""
 
-import json
 import math
-import random
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from fsw import assembly
 from fsw.alarm import Transition
 from fsw.board.board import Board
-from fsw.board.load import load
-from fsw.clock import LockstepClock
-from fsw.commands.replay import command
 from fsw.ground.finding import Teller
 from fsw.ground.packet_recording import PacketRecording
 from fsw.ground.recording import Recording, RecordingError, Remark, Start, Tick, WrongBoardError
 from fsw.ground.replay import Replay, Reported
 from fsw.sample import Quality, Sample
 from fsw.station import Outlet, Station
-from tests.board_text import PT, TANK, TT
+from tests.octets import unmarked
+from tests.sink import Kept
 
-BOARD = f"""
-[board]
-name = "small"
-rate = "10 Hz"
-apid = {{apid}}
+from .live_run import SECOND, Wall, record, save, written
 
-[lines.bus]
-device = "/dev/null"
-{PT}{TT}{TANK}
-[limits.low]
-parameter = "pt.pressure"
-low = "{{low}} bar absolute"
-votes = "3 of 5"
-text = "Low pressure"
-guidance = "Look for the leak."
-"""
-KEYS = {  # of a leak alarm, as in docs/replay.md
-    "type", "time_s", "alarm", "kind", "vessel", "severity", "transition",
-    "leak_kg_per_s", "leak_sigma_kg_per_s", "decay_pa_per_s", "decay_sigma_pa_per_s",
-    "hole_m", "hole_sigma_m", "onset_s",
-    "time_to_empty_s", "time_to_empty_band_s",
-}  # fmt: skip
-SECOND = 1_000_000_000
 DAY = 86400 * SECOND
-EPOCH = 1_790_000_000 * SECOND
-
-
-class Wall(LockstepClock):
-    """A wall clock that is slewed all the time, and set back by an hour at `set_ns`."""
-
-    set_ns: int | None = None
-
-    def unix_offset_ns(self) -> int:
-        slewed = EPOCH + self.at_ns // 9973 % 1009
-        return slewed - 3600 * SECOND if self.set_ns is not None and self.at_ns >= self.set_ns else slewed
-
-
-class Rig:
-    """In place of a poller: a pressure that falls from 60 s on, a drop-out, values at odd instants."""
-
-    next_wake_ns = None
-
-    def __init__(self, rows: list[int], clock: Wall) -> None:
-        self.rows, self.clock, self.random, self.cycles = rows, clock, random.Random(7), 0
-
-    def take(self) -> list[Sample]:
-        self.cycles += 1
-        now_ns, gauss = self.clock.at_ns, self.random.gauss
-        p, p_fault, t, t_fault = self.rows
-        pressure = 600e3 - 20.0 * max(0, self.cycles - 600) + gauss(0, 100)
-        if 300 <= self.cycles < 320:
-            return []
-        lag_ns = self.random.randrange(1, 90_000_000)
-        return [
-            Sample(p, now_ns - lag_ns, pressure),
-            Sample(p_fault, now_ns - lag_ns, 0.0),
-            Sample(t, now_ns - lag_ns // 2, 295 + gauss(0, 0.05)),
-            Sample(t_fault, now_ns - lag_ns // 2, 0.0),
-        ]
-
-    def cycle(self, now_ns: int) -> bytes:
-        return b""
-
-
-class Kept:
-    """A sink that keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.dropped = 0
-        self.packets: list[bytes] = []
-
-    def send(self, packets: Iterable[bytes]) -> None:
-        self.packets += packets
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture
@@ -107,48 +28,11 @@ def board(tmp_path: Path) -> Board:
     return written(tmp_path / "small.toml")
 
 
-def written(path: Path, apid: int = 5, low: float = 5.95) -> Board:
-    path.write_text(BOARD.format(apid=apid, low=low))
-    return load(path)
-
-
-def record(
-    board: Board, ticks: int = 1000, start_ns: int = 4321 * SECOND, source: int = 0, set_ns: int | None = None
-) -> list[bytes]:
-    """What a run sends; each tick is a little late, each by another amount."""
-    clock, kept, jitter = Wall(), Kept(), random.Random(3)
-    clock.set_ns = set_ns
-    monitor = assembly.monitor(board, source)
-    names = ("pt.pressure.raw", "pt.fault", "tt.temperature.raw", "tt.fault")
-    rig = Rig([monitor.table.rows[name] for name in names], clock)
-    clock.at_ns = start_ns
-    station = Station(board, [rig], [], monitor, [Outlet(kept, samples=True)], clock)  # type: ignore[list-item]
-    for tick in range(ticks):
-        due_ns = start_ns + tick * board.period_ns
-        clock.at_ns = due_ns + jitter.randrange(500_000)
-        station.tick(clock.at_ns, due_ns, 0)
-    return kept.packets
-
-
-def unmarked(packet: bytes) -> bytes:
-    """Without the REPLAY flag of its quality bytes, and without the CRC; places as in docs/packets.md."""
-    data = bytearray(packet[:-2])
-    first, step = {5: (32, 1 << 20), 3: (23, 9), 129: (25, 15)}.get(data[7], (1 << 20, 1))
-    for place in range(first, len(data), step):
-        data[place] &= ~0x40
-    return bytes(data)
-
-
 def replayed(board: Board, path: Path) -> tuple[list[bytes], list[str]]:
     """The packets of a replay, and what was told about the recording."""
     packets: list[bytes] = []
     found = list(Replay(board, None, packets.extend).run(PacketRecording([path], board).items()))
     return packets, [each.text for each in found if isinstance(each, Remark)]
-
-
-def save(path: Path, packets: Iterable[bytes]) -> Path:
-    path.write_bytes(b"".join(packets))
-    return path
 
 
 @pytest.mark.parametrize(
@@ -327,51 +211,6 @@ def test_packets_without_samples_say_how_to_get_some(board: Board, tmp_path: Pat
         replayed(board, path)
 
 
-# The command.
-
-
-@pytest.fixture
-def fsw() -> Callable[..., tuple[int, str, str]]:
-    """`fsw replay ...` in this process: exit code, output, messages."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        result = CliRunner().invoke(command, [str(each) for each in arguments])
-        return result.exit_code, result.stdout, result.stderr
-
-    return call
-
-
-def test_json_has_the_promised_keys(
-    board: Board, tmp_path: Path, fsw: Callable[..., tuple[int, str, str]]
-) -> None:
-    path = save(tmp_path / "run.tm", record(board))
-    code, out, _ = fsw(board.path, path, "--json")
-    assert code == 0
-    objects = [json.loads(line) for line in out.splitlines()]
-    leak = next(each for each in objects if each.get("alarm") == "tank.leak")
-    assert set(leak) == KEYS
-    assert (leak["type"], leak["kind"], leak["vessel"], leak["transition"]) == (
-        "alarm",
-        "leak",
-        "tank",
-        "RAISE",
-    )
-    # 200 Pa/s out of 4 L of nitrogen at 295 K: m' = p' V M / (R T)
-    later = [each for each in objects if each["type"] == "estimate"][-1]
-    assert later["verdict"] == "leak"
-    assert later["decay_pa_per_s"] == pytest.approx(200, abs=4 * later["decay_sigma_pa_per_s"])
-    truth = 200 * 4e-3 * 28.0134e-3 / (8.314462618 * 295)
-    assert later["leak_kg_per_s"] == pytest.approx(truth, abs=4 * later["leak_sigma_kg_per_s"])
-    assert later["onset_s"] == pytest.approx(EPOCH / SECOND + 4321 + 60, abs=3)
-    kinds = {each["alarm"]: each["kind"] for each in objects if each["type"] == "alarm"}
-    assert kinds == {
-        "tank.leak": "leak",
-        "low": "limit",
-        "pt.pressure.stale": "instrument",
-        "tt.temperature.stale": "instrument",
-    }
-
-
 def test_alarm_lines_have_units_names_of_faults_and_advice_when_it_gets_worse(
     board: Board, tmp_path: Path
 ) -> None:
@@ -394,56 +233,6 @@ def test_alarm_lines_have_units_names_of_faults_and_advice_when_it_gets_worse(
     )
     line = teller.text(raised[low.id]._replace(event=event))[0]
     assert "pt.pressure.bad: pt.fault = PORT_LOST | pt gives no usable pressure. The data path" in line
-
-
-def test_a_range_replays_only_what_lies_in_it(
-    board: Board, tmp_path: Path, fsw: Callable[..., tuple[int, str, str]]
-) -> None:
-    path = save(tmp_path / "run.tm", record(board))
-    start = EPOCH // SECOND + 4321
-    code, out, _ = fsw(board.path, path, "--from", start + 40, "--to", start + 50, "--json", "--every", "1 s")
-    times = [json.loads(line)["time_s"] for line in out.splitlines()]
-    assert code == 0
-    assert len(times) == 10  # each tick is a little late, that at 50 s too
-    assert min(times) >= start + 40
-    assert max(times) <= start + 50
-    assert fsw(board.path, path, "--from", start + 4000)[0] == 1
-
-
-def test_compare_shows_what_other_limits_would_have_raised(
-    board: Board, tmp_path: Path, fsw: Callable[..., tuple[int, str, str]]
-) -> None:
-    path = save(tmp_path / "run.tm", record(board))
-    other = written(tmp_path / "other.toml", low=5.0)  # never reached
-    code, out, _ = fsw(board.path, path, "--compare", other.path, "--json")
-    found = {each["alarm"]: each for each in map(json.loads, out.splitlines())}
-    assert code == 0
-    assert found["low"]["before"]["raises"] == 1
-    assert found["low"]["after"] is None
-    assert found["tank.leak"]["before"] == found["tank.leak"]["after"]
-    code, out, _ = fsw(board.path, path, "--compare", other.path)
-    assert code == 0
-    assert next(line for line in out.splitlines() if "low " in line).split()[-3:] == ["-", "-", "-"]
-
-
-def test_exit_codes_tell_what_is_wrong(
-    board: Board, tmp_path: Path, fsw: Callable[..., tuple[int, str, str]]
-) -> None:
-    path = save(tmp_path / "run.tm", record(board, 20))
-    junk = tmp_path / "junk.tm"
-    junk.write_bytes(b"junk")
-    apart = written(tmp_path / "apart.toml", apid=6)
-    for arguments, code in (
-        ((board.path, path), 0),
-        ((board.path, junk), 1),
-        ((tmp_path / "nowhere.toml", path), 2),
-        ((apart.path, path), 2),
-        ((board.path, tmp_path / "nowhere.tm"), 2),
-        ((board.path, path, "--from", "yesterday"), 2),
-        ((board.path, path, "--write", path), 2),
-    ):
-        found, _, said = fsw(*arguments)
-        assert (found, "Traceback" in said) == (code, False), arguments
 
 
 def test_the_alarms_come_out_in_order(board: Board, tmp_path: Path) -> None:

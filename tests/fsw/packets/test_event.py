@@ -12,11 +12,8 @@ from fsw.packets import event, frame
 from fsw.packets.event import Event, Severity
 from fsw.packets.frame import PacketError
 from fsw.sample import Quality
+from tests.golden import GOLDEN_ALARM
 
-GOLDEN = bytes.fromhex(
-    "0864c0000038200504000000002f6ab13b801f9add110101010007002a014401010101080a"
-    "39aa64c33951b71737388ca439aa64c30001e240deadbeef6c4a"
-)
 GOLDEN_NS = 1_790_000_000_123_456_789
 LEAK = Event(
     event=0x1101,
@@ -45,12 +42,12 @@ def test_the_golden_alarm_comes_out_byte_for_byte():
     framer = frame.Framer(0x64)
     framer.set_time(GOLDEN_NS, 0)
     subservice = event.subservice(LEAK.transition, LEAK.severity)
-    assert framer.frame(event.SERVICE, subservice, 0, event.pack(LEAK)) == GOLDEN
+    assert framer.frame(event.SERVICE, subservice, 0, event.pack(LEAK)) == GOLDEN_ALARM
 
 
 def test_ccsdspy_reads_the_golden_alarm(tmp_path):
     path = tmp_path / "alarm.tm"
-    path.write_bytes(GOLDEN * 2)
+    path.write_bytes(GOLDEN_ALARM * 2)
     fields = [
         *(
             PacketField(name, "uint", bits)

@@ -9,12 +9,8 @@ from spacepackets.ecss.tm import PusTm
 
 from fsw.packets import frame
 from fsw.packets.frame import Framer, PacketError
+from tests.golden import GOLDEN_ALARM
 
-# An alarm event made by two other implementations and decoded by two more.
-GOLDEN = bytes.fromhex(
-    "0864c0000038200504000000002f6ab13b801f9add110101010007002a014401010101080a"
-    "39aa64c33951b71737388ca439aa64c30001e240deadbeef6c4a"
-)
 GOLDEN_NS = 1_790_000_000_123_456_789
 STEP_NS = 10**9 / 2**24
 
@@ -26,14 +22,14 @@ def framer(apid: int = 100, unix_ns: int = GOLDEN_NS, status: int = 0) -> Framer
 
 
 def test_the_golden_packet_comes_out_byte_for_byte():
-    assert framer().frame(5, 4, 0, GOLDEN[21:-2]) == GOLDEN
+    assert framer().frame(5, 4, 0, GOLDEN_ALARM[21:-2]) == GOLDEN_ALARM
 
 
 def test_the_golden_packet_is_taken_apart():
-    found = frame.parse(GOLDEN)
+    found = frame.parse(GOLDEN_ALARM)
     assert (found.apid, found.sequence, found.status) == (100, 0, 0)
     assert (found.service, found.subservice, found.counter, found.destination) == (5, 4, 0, 0)
-    assert found.body == GOLDEN[21:-2]
+    assert found.body == GOLDEN_ALARM[21:-2]
     assert 0 <= GOLDEN_NS - found.unix_ns < STEP_NS
 
 
@@ -135,10 +131,10 @@ def flipped(packet: bytes, bits) -> bytes:
 
 
 def test_every_flip_of_one_or_two_bits_is_refused():
-    bits = range(8 * len(GOLDEN))
+    bits = range(8 * len(GOLDEN_ALARM))
     for some in itertools.chain(itertools.combinations(bits, 1), itertools.combinations(bits, 2)):
         with pytest.raises(PacketError):
-            frame.parse(flipped(GOLDEN, some))
+            frame.parse(flipped(GOLDEN_ALARM, some))
 
 
 @pytest.mark.parametrize("body_bytes", [0, 40, frame.MAX_BODY_BYTES])
@@ -158,11 +154,11 @@ def test_garbage_is_no_packet(data):
 
 
 def test_a_packet_cut_short_or_drawn_out_is_refused():
-    for size in range(len(GOLDEN)):
+    for size in range(len(GOLDEN_ALARM)):
         with pytest.raises(PacketError):
-            frame.parse(GOLDEN[:size])
+            frame.parse(GOLDEN_ALARM[:size])
     with pytest.raises(PacketError):
-        frame.parse(GOLDEN + b"\0")
+        frame.parse(GOLDEN_ALARM + b"\0")
 
 
 @settings(max_examples=300)
@@ -172,7 +168,7 @@ def test_a_packet_cut_short_or_drawn_out_is_refused():
 def test_packets_are_found_between_damage_and_nothing_is_left_out(parts, torn_bytes):
     sender = framer()
     made = [(sender.frame(17, 2, 0) if part is None else part, part is None) for part in parts]
-    data = b"".join(part for part, _ in made) + GOLDEN[:torn_bytes]
+    data = b"".join(part for part, _ in made) + GOLDEN_ALARM[:torn_bytes]
     stretches = list(frame.split(data))
     assert b"".join(stretch.data for stretch in stretches) == data
     ends = list(itertools.accumulate(len(stretch.data) for stretch in stretches))
@@ -186,14 +182,14 @@ def test_packets_are_found_between_damage_and_nothing_is_left_out(parts, torn_by
 
 
 def test_a_torn_tail_is_told_from_damage():
-    *_, tail = frame.split(GOLDEN + GOLDEN[:40])
-    assert tail == (63, GOLDEN[:40], None, True)
-    *_, tail = frame.split(GOLDEN + bytes(40))
+    *_, tail = frame.split(GOLDEN_ALARM + GOLDEN_ALARM[:40])
+    assert tail == (63, GOLDEN_ALARM[:40], None, True)
+    *_, tail = frame.split(GOLDEN_ALARM + bytes(40))
     assert tail == (63, bytes(40), None, False)
 
 
 def test_a_damaged_packet_costs_only_itself():
-    data = GOLDEN + flipped(GOLDEN, [200]) + GOLDEN
+    data = GOLDEN_ALARM + flipped(GOLDEN_ALARM, [200]) + GOLDEN_ALARM
     assert [(stretch.offset, len(stretch.data), bool(stretch.frame)) for stretch in frame.split(data)] == [
         (0, 63, True),
         (63, 63, False),

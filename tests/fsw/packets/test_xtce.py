@@ -13,6 +13,7 @@ from fsw.packets import event, frame, heartbeat, housekeeping, occurrence, sampl
 from fsw.packets.event import Event
 from fsw.sample import Quality, Sample
 from fsw.table import Parameter, Table
+from tests.golden import GOLDEN_ALARM
 
 PARAMETERS = (
     Parameter(0x0101, "rig.leak_rate", "kg/s", "leak rate of the rig"),
@@ -23,10 +24,6 @@ PARAMETERS = (
 SETS = {1: (0, 1), 2: (3, 2)}
 ALARMS = {7: "rig.leak", 8: "low_pressure"}
 PHASES = {1: "fill", 3: "maintenance"}
-GOLDEN_ALARM = bytes.fromhex(
-    "0864c0000038200504000000002f6ab13b801f9add110101010007002a014401010101080a"
-    "39aa64c33951b71737388ca439aa64c30001e240deadbeef6c4a"
-)
 NOW_NS = 1_790_000_000_500_000_000
 
 
