@@ -77,9 +77,9 @@ class Watch:
         """Forget the level."""
         lib.ull_watch_restart(self.state)
 
-    def run(self, values: np.ndarray) -> int | None:
-        """Index of the first alarm; restart then, for all values have been taken."""
-        certainty = np.empty(values.size)
+    def judge(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """After each value the certainty, and what happened with it (`ull_watch_event`)."""
+        certainty, events = np.empty(values.size), np.empty(values.size, np.uint8)
         lib.ull_watch_run(
             self.state,
             self.sample,
@@ -87,10 +87,14 @@ class Watch:
             ffi.from_buffer("double[]", values),
             values.size,
             ffi.from_buffer("double[]", certainty),
-            ffi.NULL,
+            ffi.from_buffer("uint8_t[]", events),
         )
         self.sample.time_ns += values.size * PERIOD_NS
-        over = certainty >= 1.0
+        return certainty, events
+
+    def run(self, values: np.ndarray) -> int | None:
+        """Index of the first alarm; restart then, for all values have been taken."""
+        over = self.judge(values)[0] >= 1.0
         first = int(over.argmax())
         return first if over[first] else None
 

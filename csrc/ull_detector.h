@@ -1,13 +1,13 @@
-/* Is a series falling, how fast, since when: a sequential generalised likelihood ratio over hypotheses of onset.
+/* Is a series falling, how fast, since when: sequential likelihood ratios, added over hypotheses of onset.
  *
  * The model: a level, then from an unknown time on a straight fall of unknown rate, under white or AR(1) noise of
  * known sigma and phi. Every fourth sample begins a hypothesis, "the fall began here", which keeps the baseline as it
  * was then (so a leak is never learned away) and the sums of its own fit. Two hypotheses are kept for each octave of
  * age. docs/leak-models.md derives statistic and threshold.
  *
- * Memory   The caller owns the struct, 10 kB, whatever the lags; nothing is allocated.
+ * Memory   The caller owns the struct, 12 kB, whatever the lags; nothing is allocated.
  * Cost     push: 12 fits at each sample, and 2 more shared by all older hypotheses: those of age n take samples
- *          in blocks of n / 256 to n / 128 and are judged as often.
+ *          in blocks of n / 256 to n / 128 and are judged as often. Near an alarm an exponential for each besides.
  * Drift    No sum outlives its hypothesis, none is subtracted from: the error does not grow with the pushes.
  * Time     Real timestamps throughout: jitter and gaps need no treatment. phi holds for one nominal interval and
  *          fades as phi^(t / interval). Calling again after a level that jumped needs a restart.
@@ -80,7 +80,7 @@ typedef struct {
 
 typedef struct {
     ull_detector_settings settings;
-    double bound[ULL_DETECTOR_DENSE + 1]; /* z^2 that alarms at this lag */
+    double bound[ULL_DETECTOR_DENSE + 1]; /* z^2 with which an onset at this lag alarms alone */
     double log_lag[ULL_DETECTOR_DENSE + 1];
     double r0[ULL_DETECTOR_SLOTS], r1[ULL_DETECTOR_SLOTS]; /* as e0 and e1, of what the level leaves */
     double g0[ULL_DETECTOR_SLOTS], g1[ULL_DETECTOR_SLOTS], g2[ULL_DETECTOR_SLOTS];
@@ -110,7 +110,8 @@ typedef struct {
  * clamped; NaN for NaN. */
 double ull_detector_threshold(double interval);
 
-/* z^2 that alarms at a lag of so many samples, for a threshold h; 1e300 below ULL_DETECTOR_LAG_MIN, NaN for NaN. */
+/* z^2 with which one onset so many samples ago alarms alone, for a threshold h (less is enough where others fit as well);
+ * 1e300 below ULL_DETECTOR_LAG_MIN, NaN for NaN. */
 double ull_detector_bound(double threshold, double lag);
 
 /* Begin empty. ULL_ARGUMENT: null, a setting outside its bounds. */
@@ -134,10 +135,11 @@ ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double val
 /* The largest slope per second that the allowance can leave in a straight line through the last `span_s`; > 0. */
 double ull_detector_allowed(const ull_detector *detector, double span_s);
 
-/* Certainty alone: what an alarm needs at each sample. 0 before there is anything to judge. */
+/* Certainty and no more: what an alarm needs at each sample. 1 and more: all onsets together make it a leak. 0 before there
+ * is anything to judge. */
 double ull_detector_certainty(const ull_detector *detector);
 
-/* The same for a series that rises: 1 and more, and the baseline no longer holds. */
+/* The same for a series that rises, by its best onset alone: 1 and more, and the baseline no longer holds. */
 double ull_detector_rise(const ull_detector *detector);
 
 /* One tick over a bank of `detectors` vessels: sample i goes to bank[index[i]]. With `certainty` not null,
