@@ -116,8 +116,13 @@ def command(
         sys.exit(WRONG)
     except BrokenPipeError:  # whoever read what we print has seen enough; click ends quietly
         raise
-    except (RecordingError, OSError) as error:
+    except RecordingError as error:
         click.echo(f"fsw: {error}", err=True)
+        sys.exit(UNREADABLE)
+    except OSError as error:
+        click.echo(
+            f"fsw: {error.filename}: {error.strerror}" if error.filename else f"fsw: {error}", err=True
+        )
         sys.exit(UNREADABLE)
 
 
