@@ -38,6 +38,20 @@ GOLDEN_ALARM = bytes.fromhex(
 )
 
 
+def test_packets_of_another_apid_keep_their_ids() -> None:
+    for apid, named in ((100, True), (None, True), (101, False)):
+        (text,) = texts(GOLDEN_ALARM, dataclasses.replace(NAMES, apid=apid))
+        assert ("rig.leak" in text, "alarm 7" in text) == (named, not named)
+
+
+def test_a_board_of_another_apid_is_told_once(tmp_path) -> None:
+    path = tmp_path / "run.tm"
+    path.write_bytes(GOLDEN_ALARM * 3)
+    done = CliRunner().invoke(command, [str(path), "--board", "soyuz_ms"])
+    assert done.exit_code == 0
+    assert done.stderr.count("APID 100 is not that of soyuz_ms, 101") == 1
+
+
 def every_kind() -> list[bytes]:
     """One packet of each kind and one that nobody knows."""
     framer = frame.Framer(100)
