@@ -198,6 +198,13 @@ def test_a_sink_that_is_none_is_refused_in_plain_words(sink: str, said: str) -> 
     assert "String should" not in told
 
 
+def test_the_database_is_not_written_over_the_board(tmp_path: Path) -> None:
+    path = tmp_path / "rig.toml"
+    path.write_text(shipped()["bench_rig"].read_text())
+    assert "is the board file" in refused(fsw_main, "xtce", str(path), "--output", str(path))
+    assert path.read_text() == shipped()["bench_rig"].read_text()
+
+
 @pytest.mark.parametrize("option", ["--report", "--junit"])
 def test_a_report_that_cannot_be_written_is_told_before_the_run(tmp_path: Path, option: str) -> None:
     (tmp_path / "file").write_text("in the way")
