@@ -41,7 +41,8 @@ def main() -> None:
     \b
     fsw check bench_rig          what a board file resolves to, or what is wrong with it
     fsw run bench_rig            monitor a rig
-    fsw calibrate my_rig.toml night.csv
+    fsw replay my_rig.toml night.csv     recorded data through the same monitor again
+    fsw calibrate my_rig.toml night.csv  learn noise, temperature and zero leak from a healthy vessel
     fsw decode udp:127.0.0.1:10025 --board bench_rig
     """
 

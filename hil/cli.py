@@ -82,7 +82,7 @@ def run(
     "--report", type=click.Path(file_okay=False, path_type=Path), default=Path("runs/demo"), show_default=True
 )
 def demo(report: Path) -> None:
-    """The MS-22 leak in real time: a 0.8 mm hole opens at 20 s, the monitor finds it. About 80 seconds."""
+    """The MS-22 leak in real time: a 0.8 mm hole opens at 20 s, the monitor finds it. About 90 seconds."""
     (case,) = _cases(("demo",))
     _check_surroundings(report, None)
     sys.exit(0 if _run(case, report, real=None, live=True).passed else FAILED)

@@ -14,7 +14,7 @@ from fsw.board.problem import did_you_mean
 
 MOST_VALUES = 10_000
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'[^\']*\'|[\[({]|[\])}]|,')
-_STEPS = re.compile(r"(lin|log)\(([^,]*),([^,]*),([^,]*)\)")
+_STEPS = re.compile(r"(lin|log)\((.*)\)")
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(.*)")
 
 
@@ -107,7 +107,7 @@ def _values(key: str, piece: str) -> list[Any]:
         raise ValueError(f"{key} has an empty value: write KEY=V1,V2,...")
     steps = _STEPS.fullmatch(piece)
     if steps:
-        return _stepped(key, steps[1], *(part.strip() for part in steps.groups()[1:]))
+        return _stepped(key, steps[1], [part.strip() for part in steps[2].split(",")])
     try:
         read = tomllib.loads(f"value = {piece}")
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -118,18 +118,21 @@ def _values(key: str, piece: str) -> list[Any]:
     return [read["value"] if plain else piece]  # a date is text to every key there is
 
 
-def _stepped(key: str, kind: str, first: str, last: str, count: str) -> list[Any]:
+def _stepped(key: str, kind: str, parts: Sequence[str]) -> list[Any]:
     """The ends as they are written, and even steps or ratios between them."""
-    ends = [_QUANTITY.fullmatch(end) for end in (first, last)]
-    if ends[0] is None or ends[1] is None or not count.isdecimal() or not 2 <= int(count) <= MOST_VALUES:
+    text, count = f"{kind}({', '.join(parts)})", parts[-1]
+    ends = [_QUANTITY.fullmatch(end) for end in parts[:-1]]
+    countable = count.isdecimal() and 2 <= int(count) <= MOST_VALUES
+    if len(ends) != 2 or ends[0] is None or ends[1] is None or not countable:
         raise ValueError(
-            f"{key}: {kind}({first}, {last}, {count}) is not {kind}(FIRST, LAST, COUNT), as {kind}(0.1 mm, 0.8 mm, 8)"
+            f"{key}: {text} is not {kind}(FIRST, LAST, COUNT), as {kind}(0.1 mm, 0.8 mm, 8);"
+            f" COUNT is 2 to {MOST_VALUES}"
         )
     low, high, unit = float(ends[0][1]), float(ends[1][1]), ends[1][2]
     if ends[0][2] not in ("", unit):
-        raise ValueError(f"{key}: {first} and {last} must be in one unit")
+        raise ValueError(f"{key}: {parts[0]} and {parts[1]} must be in one unit")
     if kind == "log" and min(low, high) <= 0:
-        raise ValueError(f"{key}: log({first}, {last}, {count}) needs ends above 0")
+        raise ValueError(f"{key}: {text} needs ends above 0")
     gaps = int(count) - 1
     if kind == "lin":
         inner = [f"{low + (high - low) * step / gaps:.9g}" for step in range(1, gaps)]

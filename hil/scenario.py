@@ -84,7 +84,7 @@ class Case:
         if instrument is not None and name.removesuffix(".raw") in instrument.channels:
             return str(instrument.channels[name.removesuffix(".raw")]["reads"])
         variable = TRUTH_NAMES.get(name, name)
-        return f"{owner}.{variable}" if owner in self.plants and variable in plant.UNITS else None
+        return f"{owner}.{variable}" if owner in self.scenario.plant and variable in plant.UNITS else None
 
 
 TRUTH_NAMES = {"leak_rate": "leak"}

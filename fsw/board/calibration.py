@@ -75,10 +75,18 @@ class CalibrationFile(Table):
             for key in sorted({*self.learned_with, *now})
             if self.learned_with.get(key) != now.get(key)
         ]
-        made = f"the calibration was made for another version of the board (CRC-32 {self.calibration.board_crc32}"
-        made += f", now {crc32:08x})"
+        learned_on = self.calibration.board
+        which = (
+            "another version of the board" if learned_on == file.board.name else f"the board {learned_on!r}"
+        )
+        made = (
+            f"the calibration was made for {which} (CRC-32 {self.calibration.board_crc32}, now {crc32:08x})"
+        )
         if not changed:
-            return [f"{made}; nothing that it rests on has changed"]
+            same = "nothing that it rests on has changed"
+            return [
+                f"{made}; {same}" + ("" if learned_on == file.board.name else ": but is it the same rig?")
+            ]
         return [f"{made}, and no longer fits: {'; '.join(changed)}: calibrate again"]
 
 
@@ -114,7 +122,7 @@ def read(path: Path, file: BoardFile) -> tuple[CalibrationFile | None, list[Prob
         Problem(
             f"{path}: vessels.{name}",
             "",
-            f"is no vessel of this board; {did_you_mean(name, file.vessels)} If not: {AGAIN}",
+            f"is no vessel of this board; {_sentence(did_you_mean(name, file.vessels))} Is it another's? Then {AGAIN}",
         )
         for name in found.vessels
         if name not in file.vessels
@@ -137,6 +145,10 @@ def learned_with(file: BoardFile, vessel: str) -> Iterator[tuple[str, str]]:
             for key, text in describe(file.instruments[instrument].channels[name]):
                 if key in _CHANNEL:
                     yield f"instruments.{instrument}.channels.{name}.{key}", _bare(text)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
 
 
 def _bare(text: str) -> str:

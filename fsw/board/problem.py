@@ -206,6 +206,8 @@ def _type_at(model: Any, location: Sequence[int | str]) -> Any:
         origin, arguments = typing.get_origin(model), typing.get_args(model)
         if origin in (dict, Mapping):
             model = arguments[1]
+        elif origin in (tuple, list) and isinstance(step, int):
+            model = arguments[0]
         elif origin in (typing.Union, types.UnionType):
             model = next((member for member in arguments if _tag(member) == step), None)
         elif isinstance(model, type) and issubclass(model, BaseModel) and step in model.model_fields:

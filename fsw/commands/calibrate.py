@@ -96,17 +96,12 @@ def command(
         )
     try:
         found = _learned(loaded, recordings, Healthy(loaded, settle, vessels), (from_ns, to_ns))
-        replace_file(target, found.text())
+        _write(target, found.text())
     except WrongBoardError as error:
         click.echo(f"fsw: {error}", err=True)
         sys.exit(WRONG)
     except (RecordingError, OSError) as error:
-        text = (
-            f"{target} cannot be written: {error.strerror}; see --out"
-            if isinstance(error, PermissionError)
-            else error
-        )
-        click.echo(f"fsw: {text}", err=True)
+        click.echo(f"fsw: {error}", err=True)
         sys.exit(UNREADABLE)
     for name, learned in found.vessels.items():
         for line in describe(name, learned):
@@ -131,6 +126,13 @@ def describe(name: str, learned: Calibration) -> Iterator[str]:
     yield f"  and beyond  up to {learned.drift_kg_per_s:.2g} kg/s lasting, {learned.swing_kg:.2g} kg passing"
     for note in learned.notes:
         yield f"  note        {note}"
+
+
+def _write(target: Path, text: str) -> None:
+    try:
+        replace_file(target, text)
+    except OSError as error:  # it names a temporary file
+        raise RecordingError(f"{target} cannot be written: {error.strerror}; see --out") from error
 
 
 def _load(board: str) -> Board:

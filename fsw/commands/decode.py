@@ -44,6 +44,7 @@ def command(sources: tuple[str, ...], board: str | None, verbose: bool, as_json:
     names = _names(board)
     show = _printer(as_json, verbose)
     kinds: Counter[str] = Counter()
+    strangers: set[object] = set()
     try:
         for where in sources:
             if len(sources) > 1 and not as_json:
@@ -51,6 +52,11 @@ def command(sources: tuple[str, ...], board: str | None, verbose: bool, as_json:
             for stretch in _read(where, baud):
                 said = report(stretch, names)
                 show(said)
+                apid = said.json.get("apid", names.apid)
+                if names.apid not in (None, apid) and apid not in strangers:
+                    strangers.add(apid)
+                    text = f"APID {apid} is not that of {board}, {names.apid}: its packets are shown with ids"
+                    click.echo(text, err=True)
                 kinds[str(said.json["kind"])] += 1
     except KeyboardInterrupt:  # how a stream ends
         pass

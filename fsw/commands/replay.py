@@ -21,6 +21,7 @@ from fsw.board.problem import BoardErrors
 from fsw.ground.csv_recording import CsvRecording, is_csv
 from fsw.ground.csv_table import parse_time
 from fsw.ground.finding import Teller
+from fsw.ground.packet_files import SUFFIX, segments
 from fsw.ground.packet_recording import PacketRecording
 from fsw.ground.recording import Item, Recording, RecordingError, Remark, WrongBoardError
 from fsw.ground.replay import Found, Replay, Reported
@@ -100,8 +101,10 @@ def command(
     \b
     Exit codes: 0 replayed, 1 a recording cannot be read, 2 wrong board or arguments.
     """
-    if write is not None and any(write.exists() and write.samefile(path) for path in recordings):
-        raise click.BadParameter(f"{write} is one of the recordings", param_hint="--write")
+    if write is not None and _is_of(write, recordings):
+        raise click.BadParameter(
+            f"{write} is one of the recordings, or would be: write elsewhere", param_hint="--write"
+        )
     loaded = _load(board)
     other = None if compare is None else _load(compare)
     for text in sight.remarks(loaded, datetime.datetime.now(datetime.UTC)):
@@ -116,8 +119,13 @@ def command(
         sys.exit(WRONG)
     except BrokenPipeError:  # whoever read what we print has seen enough; click ends quietly
         raise
-    except (RecordingError, OSError) as error:
+    except RecordingError as error:
         click.echo(f"fsw: {error}", err=True)
+        sys.exit(UNREADABLE)
+    except OSError as error:
+        click.echo(
+            f"fsw: {error.filename}: {error.strerror}" if error.filename else f"fsw: {error}", err=True
+        )
         sys.exit(UNREADABLE)
 
 
@@ -228,6 +236,14 @@ def _load(board: str) -> Board:
     except BoardErrors as errors:
         click.echo(str(errors), err=True)
         sys.exit(WRONG)
+
+
+def _is_of(file: Path, recordings: Sequence[Path]) -> bool:
+    """Whether it is one of them, is a segment in one of their folders, or would be one."""
+    would = any(path.is_dir() and path.resolve() == file.resolve().parent for path in recordings)
+    return (would and file.suffix == SUFFIX) or (
+        file.exists() and any(file.samefile(each) for path in recordings for each in segments(path))
+    )
 
 
 def _rows(board: Board) -> dict[str, int]:

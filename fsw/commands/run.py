@@ -14,6 +14,7 @@ from fsw import assembly, lockstep
 from fsw.board import kinds, sight
 from fsw.board.board import Board, SinkSpec
 from fsw.board.load import BoardErrors, load
+from fsw.board.problem import of_validation
 from fsw.bus.port import Port
 from fsw.clock import LockstepClock, MonotonicClock
 from fsw.executive import Executive
@@ -46,10 +47,11 @@ def sink_spec(text: str) -> SinkSpec:
     if kind not in modules:
         raise click.BadParameter(f"{text!r}: the kinds of sink are {', '.join(sorted(modules))}")
     options: type[BaseModel] = modules[kind].Options
+    keys = {next(iter(options.model_fields)): where}
     try:
-        return SinkSpec(text, kind, options.model_validate({next(iter(options.model_fields)): where}))
+        return SinkSpec(text, kind, options.model_validate(keys))
     except ValidationError as error:
-        raise click.BadParameter(f"{text!r}: {error.errors()[0]['msg']}") from error
+        raise click.BadParameter(f"{text!r}: {of_validation(error, options, keys)[0].text}") from error
 
 
 def open_sinks(board: Board, specs: list[SinkSpec], samples: bool) -> list[Outlet]:

@@ -32,6 +32,8 @@ def command(board: str, output: Path | None) -> None:
     except BoardErrors as errors:
         click.echo(str(errors), err=True)
         sys.exit(2)
+    if output is not None and output.exists() and output.samefile(found.path):
+        raise click.BadParameter(f"{output} is the board file: write elsewhere", param_hint="--output")
     document = xtce.document(
         found.name,
         found.apid,

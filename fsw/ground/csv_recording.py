@@ -150,18 +150,20 @@ class _Channels:
     def _hear(self, block: Block) -> None:
         for column, written in zip(block.columns, block.written.T, strict=True):
             times = block.at_ns[written]
+            first_ns, _, count = self._heard.setdefault(column.channel, (0, 0, 0))
             if times.size:
-                first_ns, _, count = self._heard.get(column.channel, (int(times[0]), 0, 0))
-                self._heard[column.channel] = first_ns, int(times[-1]), count + times.size
+                begin_ns = first_ns if count else int(times[0])
+                self._heard[column.channel] = begin_ns, int(times[-1]), count + times.size
 
     def remarks(self, board: Board) -> Iterator[Remark]:
         """Where recording and board do not fit each other."""
-        silent = []
+        absent: list[str] = []
+        empty: list[str] = []
         for channel in board.channels:
             name = board.parameters[channel.row].name
             first_ns, last_ns, count = self._heard.get(name, (0, 0, 0))
             if not count:
-                silent.append(name)
+                (empty if name in self._heard else absent).append(name)
             elif count > 1 and (last_ns - first_ns) // (count - 1) >= channel.max_age_ns:
                 interval_s, age_s = (
                     (last_ns - first_ns) / (count - 1) / NS_PER_S,
@@ -169,8 +171,10 @@ class _Channels:
                 )
                 text = f"comes each {interval_s:g} s, but {board.path} calls it stale after {age_s:g} s"
                 yield Remark(None, f"{name} {text}: raise its stale_after")
-        if silent:
-            yield Remark(None, f"no column for {', '.join(silent)}: judged as unplugged")
+        if absent:
+            yield Remark(None, f"no column for {', '.join(absent)}: judged as unplugged")
+        if empty:
+            yield Remark(None, f"not one value of {', '.join(empty)}: judged as unplugged")
 
 
 def is_csv(path: Path) -> bool:

@@ -3,6 +3,7 @@
 An empty cell is none. What the numbers mean is in `csv_header`; what comes of them, in `csv_recording`.
 """
 
+import codecs
 import csv
 import datetime
 import functools
@@ -22,6 +23,7 @@ from fsw.ground.recording import NS_PER_S, RecordingError
 
 LONGEST_S = 2**32  # seconds of a packet's time code
 BLOCK_LINES = 1024
+CHUNK_BYTES = 1 << 16
 DIGITS = 9  # of a fraction of a second
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -233,8 +235,23 @@ def _numbers(cells: Sequence[str]) -> tuple[Any, Any]:
 
 def _unreadable(path: Path, line: int, error: UnicodeDecodeError | csv.Error) -> RecordingError:
     if isinstance(error, UnicodeDecodeError):
-        return problem(path, line + 1, 0, "", f"is not UTF-8 text: {error.reason}")
+        found = _first_undecodable(path) if path.is_file() else line + 1
+        return problem(path, found, 0, "", f"is not UTF-8 text: {error.reason}")
     return problem(path, line, 0, "", str(error))
+
+
+def _first_undecodable(path: Path) -> int:
+    """The line of the first byte that is no UTF-8. The reader decodes many lines at once and knows only their first."""
+    decoder, before = codecs.getincrementaldecoder("utf-8")(), 0
+    with path.open("rb") as file:
+        try:
+            while data := file.read(CHUNK_BYTES):
+                decoder.decode(data)
+                before += data.count(b"\n")
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            return before + error.object[: error.start].count(b"\n") + 1
+    return before + 1
 
 
 def problem(path: Path, line: int, column: int, name: str, text: str) -> RecordingError:

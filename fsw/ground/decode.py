@@ -49,7 +49,7 @@ def report(stretch: Stretch, names: Names) -> Report:
         "message": frame.counter,
     }
     try:
-        body = _body(frame, names)
+        body = _body(frame, names.in_packets_of(frame.apid))
     except PacketError as error:
         body = Report(
             f"body not understood: {error}", "red", {"kind": "unknown", "error": str(error), **_hex(frame)}

@@ -37,6 +37,7 @@ class Names:
     sets: Mapping[int, tuple[Parameter, ...]] = field(default_factory=dict)
     advice: Mapping[int, Advice] = field(default_factory=dict)
     phases: Mapping[int, str] = field(default_factory=dict)
+    apid: int | None = None  # of whose packets; None: of all
 
     @classmethod
     def of(cls, board: "Board") -> "Names":
@@ -47,7 +48,12 @@ class Names:
             {each.sid: tuple(board.parameters[row] for row in each.rows) for each in board.housekeeping},
             {limit.id: Advice(limit.text, limit.guidance) for limit in board.limits},
             {phase.id: phase.name for phase in board.phases},
+            board.apid,
         )
+
+    def in_packets_of(self, apid: int) -> "Names":
+        """These, or none where the packets are another board's."""
+        return self if self.apid in (None, apid) else Names()
 
     def parameter(self, id_: int) -> Parameter:
         """The parameter, or one named after its id."""

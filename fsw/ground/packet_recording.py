@@ -5,7 +5,7 @@ its sample `executive.time` gives the exact instant on the monotonic clock. Dama
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ import numpy as np
 
 from fsw.arrivals import Arrivals, Columns
 from fsw.board.board import Board
-from fsw.ground.packet_files import COUNTER, FRESH_SEQUENCE, Chunk, Jump, PacketFiles
+from fsw.ground.packet_files import COUNTER, FRESH_SEQUENCE, SUFFIX, Chunk, Jump, PacketFiles
 from fsw.ground.recording import NS_PER_S, Item, RecordingError, Remark, Start, Tick, WrongBoardError
+from fsw.table import Parameter
 
 LEAST_SLACK, SLACK = 2, 0.05  # a tick may be missed here and there where packets were lost
 IDS = 1 << 16
@@ -44,6 +45,7 @@ class PacketRecording:
     def __init__(self, paths: Sequence[Path], board: Board, rows: Mapping[str, int] | None = None) -> None:
         """`board` recorded it; `rows` are those of the monitor that is to judge it (default: the same board)."""
         self._files = PacketFiles(paths, board)
+        self._where = ", ".join(map(str, paths))
         self.size = self._files.size
         self._board = board
         wanted = {each.name: row for row, each in enumerate(board.parameters)} if rows is None else rows
@@ -53,6 +55,9 @@ class PacketRecording:
         self._known_id = np.zeros(IDS, bool)
         self._known_id[[parameter.id for parameter in board.parameters]] = True
         self._time_id = next(each.id for each in board.parameters if each.name == "executive.time")
+        self._derived_name = {each.id: each.name for each in _derived(board)}
+        self._derived_id = np.zeros(IDS, bool)
+        self._derived_id[list(self._derived_name)] = True
         self._told: set[str] = set()
         self._last: Tick | None = None
         self._origin = 0
@@ -80,7 +85,8 @@ class PacketRecording:
             return WrongBoardError(
                 f"the recording is of APID {apids}; {self._board.name} ({self._board.path}) has {self._board.apid}"
             )
-        first = self._files.paths[0] if self._files.paths else "an empty folder"
+        paths = self._files.paths
+        first = paths[0] if paths else f"{self._where}, a folder without segments (*{SUFFIX})"
         return RecordingError(
             f"{first}: no sample packets, TM[129,130], in it: a recorder writes them; another sink does with"
             " `samples = true` or --samples"
@@ -98,6 +104,7 @@ class PacketRecording:
         if not chunk.bodies:
             return
         ticks = self._columns(chunk)
+        self._check_ids(ticks.entries["parameter"])
         if not ticks.timed:
             text = "not every tick has its executive.time: replayed in wall time, so last digits may differ"
             yield from (Remark(at_ns, each) for each in self._once(text))
@@ -115,6 +122,17 @@ class PacketRecording:
                 self._origin = _common_origin(ticks, index)
                 yield Start(self._origin)
         yield from self._stretch(ticks, begin, len(ticks.bounds) - 1)
+
+    def _check_ids(self, ids: Any) -> None:
+        """WrongBoardError for samples of what this board works out and never samples: the ids are another board's."""
+        derived = ids[self._derived_id[ids]]
+        if derived.size:
+            first = int(derived[0])
+            raise WrongBoardError(
+                f"the recording was made with other ids than those of {self._board.name} ({self._board.path}): it has"
+                f" samples of {first}, which is {self._derived_name[first]} there, and no instrument gives that."
+                " Use the board that it was made with, and the .ids.toml beside it"
+            )
 
     def _columns(self, chunk: Chunk) -> _Ticks:
         entries = np.frombuffer(b"".join(chunk.bodies), _ENTRY)
@@ -200,6 +218,18 @@ class PacketRecording:
             tick = Tick(now_ns, unix_ns, status, Arrivals(columns, first, last))
             yield tick
         self._last = tick
+
+
+def _derived(board: Board) -> Iterator[Parameter]:
+    """What the monitor works out. All else is sampled: what instruments give, counts of lines, its own state."""
+    sampled: set[int] = set()
+    for line in board.lines:
+        sampled.update(astuple(line.counts))
+        for poll in line.polls:
+            sampled.update((*poll.rows, poll.fault_row))
+    for row, each in enumerate(board.parameters):
+        if row not in sampled and not each.name.startswith("executive."):
+            yield each
 
 
 def _common_origin(ticks: _Ticks, index: int) -> int:

@@ -161,6 +161,7 @@ def test_the_mark_that_some_editors_put_first_is_no_error(tmp_path: Path) -> Non
         ('reads = "rig.pressure"', 'reads = "tank.pressure"', "known here: rig"),
         ("[instrument.pt1]", "[instrument.pt9]", "did you mean 'pt1'"),
         ('kind = "unplug"', 'kind = "gremlin"', "unplug"),
+        ('model = "gas_vessel"', 'model = "gas_vessel"\nleak = [{ holee = "1 mm" }]', "did you mean 'hole'"),
         ('on = "bus"', 'on = "bust"', "did you mean 'bus'"),
         ('board = "bench_rig"', 'board = "bench_rug"', "did you mean 'bench_rig'"),
         ('duration = "5 min"', 'duration = "1e300 s"', "longer than"),
@@ -176,6 +177,32 @@ def test_a_scenario_of_unknown_things_is_refused_with_what_there_is(
     path = tmp_path / "wrong.toml"
     path.write_text(text.replace(old, new))
     assert said in refused(hil_main, "run", str(path))
+
+
+def test_what_is_held_against_a_plant_is_not_blamed_for_an_error_of_the_plant(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(find("bench_rig_leak").read_text().replace("hole = ", "holee = ", 1))
+    said = refused(hil_main, "run", str(path))
+    assert "holee" in said
+    assert "no plant stands behind" not in said
+
+
+@pytest.mark.parametrize(
+    ("sink", "said"),
+    [("udp:nohost", "host:port"), ("serial:", "at least 1 character"), ("foo:bar", "recorder, serial, udp")],
+)
+def test_a_sink_that_is_none_is_refused_in_plain_words(sink: str, said: str) -> None:
+    told = refused(fsw_main, "run", "bench_rig", "--sink", sink)
+    assert said in told
+    assert "Value error" not in told
+    assert "String should" not in told
+
+
+def test_the_database_is_not_written_over_the_board(tmp_path: Path) -> None:
+    path = tmp_path / "rig.toml"
+    path.write_text(shipped()["bench_rig"].read_text())
+    assert "is the board file" in refused(fsw_main, "xtce", str(path), "--output", str(path))
+    assert path.read_text() == shipped()["bench_rig"].read_text()
 
 
 @pytest.mark.parametrize("option", ["--report", "--junit"])

@@ -113,6 +113,9 @@ def test_ranges_of_one_unit_and_of_none() -> None:
         ("a=lin(1 mm, 2 mm, 1)", "is not lin(FIRST, LAST, COUNT)"),
         ("a=log(0 mm, 2 mm, 3)", "above 0"),
         ("a=lin(1, 2, 99999)", "is not lin"),
+        ("a=lin(1, 2, 99999)", "COUNT is 2 to 10000"),
+        ("a=log(1 mm, 2 mm)", "is not log(FIRST, LAST, COUNT)"),
+        ("a=log(1 mm, 2 mm, 3, 4)", "is not log(FIRST, LAST, COUNT)"),
         ("a=lin(1,9,9999),lin(11,19,9999)", "at most"),
     ],
 )

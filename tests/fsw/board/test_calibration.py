@@ -85,9 +85,21 @@ def test_an_edit_that_matters_is_named_and_one_that_does_not_is_not(path):
     assert "no longer fits" in CliRunner().invoke(command, [str(path)]).output.replace("\n", " ")
 
 
+def test_that_of_another_board_is_told_by_its_name(path):
+    edit(path, 'name = "bench_rig"', 'name = "other_rig"')
+    (warning, _) = sight.remarks(load(path), DATE)
+    assert "made for the board 'bench_rig'" in warning
+    assert "is it the same rig?" in warning
+
+
 @pytest.mark.parametrize(
     ("old", "new", "text"),
     [
+        (
+            "[vessels.rig]",
+            "[vessels.xyz]",
+            r"no vessel of this board; known here: rig\. Is it another's\? Then calib",
+        ),
         ("[vessels.rig]", "[vessels.rog]", r"vessels\.rog: is no vessel of this board; did you mean 'rig'\?"),
         ("phi = 0.2", "phi = 2", r"vessels\.rig\.phi = 2: must be at most 0\.99: calibrate again"),
         ("phi = 0.2", "phy = 0.2", r"vessels\.rig\.phy = 0\.2: is not a key here; did you mean 'phi'\?"),

@@ -233,6 +233,12 @@ def test_what_does_not_fit_the_board_is_told(read: Callable[..., list[Item]]) ->
     assert any("no column for" in text and "tt.inlet" in text and "pt.pressure" not in text for text in told)
 
 
+def test_a_column_without_a_value_is_told_as_such(read: Callable[..., list[Item]]) -> None:
+    told = [item.text for item in read("time_s,pt [bar]\n0,\n0.1,\n") if isinstance(item, Remark)]
+    assert any("not one value of pt.pressure" in text for text in told)
+    assert any("no column for" in text and "tt.inlet" in text and "pt.pressure" not in text for text in told)
+
+
 @pytest.mark.parametrize(
     ("text", "place", "said"),
     [
@@ -267,6 +273,15 @@ def test_every_error_names_file_line_and_column(
         read(text)
     assert str(caught.value).startswith(f"{tmp_path / '0.csv'}, {place}")
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("good_lines", [1, 10, 10_000])
+def test_a_byte_that_is_no_text_is_told_with_its_line(board: Board, tmp_path: Path, good_lines: int) -> None:
+    path = tmp_path / "latin.csv"
+    rows = "".join(f"{i},6,caf\u00e9\n" for i in range(good_lines)).encode()
+    path.write_bytes(b"time_s,pt [bar],event\n" + rows + b"999999,6,caf\xe9\n")
+    with pytest.raises(RecordingError, match=rf"latin\.csv, line {good_lines + 2}: is not UTF-8"):
+        list(CsvRecording([path], board).items())
 
 
 def test_many_lines_are_one_recording(board: Board, read: Callable[..., list[Item]]) -> None:

@@ -28,6 +28,12 @@ def texts(data: bytes, names: Names) -> list[str]:
     return [report(stretch, names).text for stretch in frame.split(data)]
 
 
+def test_packets_of_another_apid_keep_their_ids() -> None:
+    for apid, named in ((100, True), (None, True), (101, False)):
+        (text,) = texts(GOLDEN_ALARM, dataclasses.replace(NAMES, apid=apid))
+        assert ("rig.leak" in text, "alarm 7" in text) == (named, not named)
+
+
 def test_the_golden_alarm_in_words():
     (text,) = texts(GOLDEN_ALARM, NAMES)
     assert text.split(maxsplit=4) == [

@@ -191,3 +191,11 @@ def test_a_terminal_that_knows_only_ascii_is_no_trouble(tmp_path):
     )
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
     assert "HIGH RAISE" in done.stdout
+
+
+def test_a_board_of_another_apid_is_told_once(tmp_path) -> None:
+    path = tmp_path / "run.tm"
+    path.write_bytes(GOLDEN_ALARM * 3)
+    done = CliRunner().invoke(command, [str(path), "--board", "soyuz_ms"])
+    assert done.exit_code == 0
+    assert done.stderr.count("APID 100 is not that of soyuz_ms, 101") == 1

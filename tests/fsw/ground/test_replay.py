@@ -197,6 +197,18 @@ def test_the_wrong_board_is_refused(board: Board, tmp_path: Path) -> None:
         replayed(written(tmp_path / "other.toml", apid=6), path)
 
 
+def test_a_recording_of_a_board_with_the_same_apid_and_other_ids_is_refused(
+    board: Board, tmp_path: Path
+) -> None:
+    path = save(tmp_path / "run.tm", record(board, 20))
+    ids = [each.id for each in board.parameters]
+    names = [each.name for each in reversed(board.parameters)]
+    lock = "".join(f'"{name}" = {number}\n' for name, number in zip(names, ids, strict=True))
+    (tmp_path / "moved.ids.toml").write_text(f"[parameters]\n{lock}")
+    with pytest.raises(WrongBoardError, match=r"other ids than those of .*and no instrument gives that"):
+        replayed(written(tmp_path / "moved.toml"), path)
+
+
 @pytest.mark.parametrize("content", [b"", b"neither packets nor text" * 100])
 def test_what_is_no_recording_is_refused(board: Board, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "run.tm"

@@ -115,3 +115,17 @@ def test_exit_codes_tell_what_is_wrong(
     ):
         found, _, said = fsw(*arguments)
         assert (found, "Traceback" in said) == (code, False), arguments
+
+
+@pytest.mark.parametrize("name", ["rec-1.tm", "rec-2.tm"])
+def test_a_segment_of_the_replayed_folder_is_not_written_over(
+    board: Board, tmp_path: Path, fsw: Callable[..., tuple[int, str, str]], name: str
+) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    kept = save(folder / "rec-1.tm", record(board, 20)).read_bytes()
+    code, _, said = fsw(board.path, folder, "--write", folder / name)
+    assert code == 2
+    assert "is one of the recordings, or would be" in said
+    assert (folder / "rec-1.tm").read_bytes() == kept
+    assert [path.name for path in folder.iterdir()] == ["rec-1.tm"]
