@@ -8,6 +8,7 @@ import math
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from fsw._core import ffi, lib
@@ -25,9 +26,7 @@ def read(phi: float, rate: float, n: int, runs: int, seed: int) -> tuple[int, in
     rng = np.random.default_rng(seed)
     certain, held, squares = 0, 0, 0.0
     for _ in range(runs):
-        white = rng.standard_normal(BASELINE + n) * math.sqrt(1 - phi * phi)
-        values = lfilter([1.0], [1.0, -phi], white)
-        values[BASELINE:] -= rate * (np.arange(1, n + 1) - rng.random())
+        values = course(rng, phi, rate, n)
         detector = Detector(Settings(), YEAR_S)
         detector.expect(1.0, 0.0, Allowance())
         detector._sample.time_ns = 1
@@ -50,6 +49,19 @@ def read(phi: float, rate: float, n: int, runs: int, seed: int) -> tuple[int, in
     return certain, held, math.sqrt(squares / max(certain, 1))
 
 
+def course(rng: np.random.Generator, phi: float, rate: float, n: int) -> NDArray[np.float64]:
+    """A level of 0, BASELINE samples of it, and then a fall; unit sigma of one sample."""
+    white = rng.standard_normal(BASELINE + n) * math.sqrt(1 - phi * phi)
+    values: NDArray[np.float64] = lfilter([1.0], [1.0, -phi], white)
+    values[BASELINE:] -= rate * (np.arange(1, n + 1) - rng.random())
+    return values
+
+
+def bound(phi: float, n: int) -> float:
+    """Standard error of the rate, sigma per sample."""
+    return math.sqrt(12 * (1 + phi) / ((1 - phi) * n**3))
+
+
 def main() -> None:
     """One line a case."""
     print(f"{RUNS} runs each, {BASELINE} samples before; goal 93 to 97 %, bound over rms error at least 0.9")
@@ -60,10 +72,9 @@ def main() -> None:
         runs = [pool.submit(read, *case, RUNS, 11 + number) for number, case in enumerate(CASES)]
         for (phi, rate, n), run in zip(CASES, runs, strict=True):
             certain, held, rms = run.result()
-            bound = math.sqrt(12 * (1 + phi) / ((1 - phi) * n**3))
-            share = held / max(certain, 1)
-            missed = "" if 0.93 <= share <= 0.97 and bound / rms >= 0.9 else "  MISSED"
-            print(f"{phi:5.1f}{rate:14g}{n / HZ:10.0f} s{certain:9d}{share:12.1%}{bound / rms:11.2f}{missed}")
+            share, efficiency = held / max(certain, 1), bound(phi, n) / rms
+            missed = "" if 0.93 <= share <= 0.97 and efficiency >= 0.9 else "  MISSED"
+            print(f"{phi:5.1f}{rate:14g}{n / HZ:10.0f} s{certain:9d}{share:12.1%}{efficiency:11.2f}{missed}")
 
 
 if __name__ == "__main__":
