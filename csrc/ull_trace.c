@@ -91,13 +91,11 @@ static void line(const window *w, int from, double variance, double *slope, doub
     *sigma = sqrt(variance * n / det);
 }
 
-/* The parabola through the points from `from` on: by how many standard errors does it level off? And how fast does it
- * fall at the last point? */
-static double parabola(const window *w, int from, double variance, double *end_per_s, double *sigma_per_s) {
+/* Through the points from `from` on. */
+static ull_trace_curve parabola(const window *w, int from, double variance) {
     const int n = w->count - from;
-    *end_per_s = 0.0;
-    *sigma_per_s = INFINITY;
-    if (n < CURVE) return 0.0;
+    const ull_trace_curve none = {.sigma_end_per_s = INFINITY};
+    if (n < CURVE) return none;
     const double middle = (w->st[w->count] - w->st[from]) / n;
     double s2 = 0.0, s3 = 0.0;
     for (int i = from; i < w->count; i++) {
@@ -112,11 +110,12 @@ static double parabola(const window *w, int from, double variance, double *end_p
         qx += q * w->x[i];
         qq += q * q;
     }
-    if (!(qq > 0.0)) return 0.0;
+    if (!(qq > 0.0)) return none;
     const double steeper = s3 / s2 + 2.0 * middle; /* slope of q at t = 0 is -steeper */
-    *end_per_s = steeper * qx / qq - tx / s2;
-    *sigma_per_s = sqrt(variance * (1.0 / s2 + steeper * steeper / qq));
-    return qx / sqrt(qq * variance);
+    return (ull_trace_curve){.slowing = qx / sqrt(qq * variance),
+                             .mean_per_s = -tx / s2,
+                             .end_per_s = steeper * qx / qq - tx / s2,
+                             .sigma_end_per_s = sqrt(variance * (1.0 / s2 + steeper * steeper / qq))};
 }
 
 void ull_trace_judge(const ull_trace *trace, double lag, double variance, ull_trace_look *look) {
@@ -153,12 +152,14 @@ void ull_trace_judge(const ull_trace *trace, double lag, double variance, ull_tr
     const double each = variance / samples;
     look->gain = (going - over) / each;
     look->misfit = sqrt(going / (each * n));
-    double rate, sigma;
-    look->slowing = parabola(&w, n - 1 - since, each, &look->end_per_s, &look->sigma_end_per_s);
-    look->settling = parabola(&w, ended + (n - ended) / 2, each, &rate, &sigma);
+    double sigma;
+    look->outer = parabola(&w, n - 1 - since, each);
+    look->inner = parabola(&w, n - since, each);
+    look->settling = parabola(&w, ended + (n - ended) / 2, each).slowing;
     look->since = since * samples;
     look->sigma_fall = sqrt(each * (1.0 / LAST + 1.0 / (began + 1)));
     look->since_began = (n - 1 - began) * samples;
+    look->since_ended = (n - 1 - ended) * samples;
     look->began_ns = w.last_ns + (int64_t)(w.t[began] * 1e9);
     look->ended_ns = w.last_ns + (int64_t)(w.t[ended] * 1e9);
     line(&w, ended, each, &look->rest_per_s, &look->sigma_rest_per_s);

@@ -25,6 +25,13 @@ typedef struct {
     uint64_t count;
 } ull_trace;
 
+/* A parabola through some of the points. */
+typedef struct {
+    double slowing;    /* by how many standard errors it levels off */
+    double mean_per_s; /* its mean rate of fall, */
+    double end_per_s, sigma_end_per_s; /* and that at the last point, with the standard error; infinite for few points */
+} ull_trace_curve;
+
 typedef struct {
     double gain;          /* twice the log-likelihood that "it is over" has above "it goes on"; 0 when that cannot be told */
     double fall;          /* from the level before to the last values; negative: a rise */
@@ -32,8 +39,7 @@ typedef struct {
     double since;         /* samples since the fall began, by "it goes on" */
     double expected;      /* the same, by the fall that goes on */
     double misfit;        /* rms of what "it goes on" leaves, in standard errors of a point */
-    double slowing;       /* by how many standard errors a parabola through the fall that goes on levels off, */
-    double end_per_s, sigma_end_per_s; /* and its rate at the last point, with the standard error; infinite for few points */
+    ull_trace_curve outer, inner; /* through the fall that goes on, from its first point; without it, which may still be before */
     double settling;      /* by how many standard errors a parabola levels off through the later half of what is left by "it is over" */
     double going_per_s;   /* rate of the fall that goes on, */
     double last_per_s;    /* of the last 3 points, */
@@ -41,7 +47,7 @@ typedef struct {
     double rate_per_s;    /* while it fell, by "it is over" */
     double rest_per_s;    /* rate since then, */
     double sigma_rest_per_s; /* and its standard error; infinite where fewer than 3 points are left */
-    double since_began;   /* samples, by "it is over" */
+    double since_began, since_ended; /* samples, by "it is over" */
     int64_t began_ns, ended_ns; /* by "it is over" */
 } ull_trace_look;
 

@@ -27,9 +27,8 @@ CURVED = (
     0.2  # share of itself that a leak may have faded by for its onset still to be dated by a straight line
 )
 YOUNG = 16  # samples of the likeliest onset: there is not one in every place yet
-BETWEEN = (
-    0.15  # of a sample: the standard error of a rate whose onset is sought at whole samples, times its age
-)
+# Of a sample: the standard error of a rate whose onset is sought at whole samples, times its age.
+BETWEEN = 1.5 / math.sqrt(12)
 LAG_OF_EACH = 25.0  # samples of lag for each sample in a point of the trace
 KINK = 1 / 6  # of a fall from point to point: what a kink between two of few points leaves at most
 MISFIT = 1.5  # of the rms of 20 samples and more, by chance once in 10^4
@@ -210,7 +209,7 @@ class Detector:
         age_s = (now_ns - dated.onset_ns) / NS_PER_S
         doubt = REFUTED_SIGMA * whole.noise_per_s + BENDS_SHARE * abs(whole.rate_per_s)
         unchanged = straight and low[0] - doubt <= whole.rate_per_s <= high[0] + doubt
-        if unchanged and (not best.span_s or whole.error_per_s < best.error_per_s):
+        if unchanged and (not best.span_s or whole.error_per_s < self._rival(best, whole)):
             best = whole
         told = _told(best)
         return None if told is None else told._replace(onset_s=age_s, sigma_onset_s=dated.sigma_s)
@@ -231,6 +230,15 @@ class Detector:
         samples = max(self._look.since, 1.0)
         long_run = used.sigma * math.sqrt((1 + used.phi) / (1 - used.phi))
         return long_run * math.sqrt(12 / samples**3) / interval_s, samples * interval_s
+
+    def _rival(self, line: Any, whole: Any) -> float:
+        """The error that a line through a part of a steady leak has, kg/s. What it states takes for granted that the
+        leak had begun; but no part shows the rate better than the whole, and noise goes as span^-1.5."""
+        error: float = line.error_per_s
+        if self._result.lag < YOUNG:
+            return error
+        noise = max(line.noise_per_s, whole.noise_per_s * (whole.span_s / line.span_s) ** 1.5)
+        return math.sqrt(error**2 - line.noise_per_s**2 + noise**2)
 
     def _bent(self) -> float:
         """What a level and then a straight fall leave of the course, over what noise would; 1 and less is a line."""

@@ -83,6 +83,19 @@ def test_a_leak_is_found_and_rate_and_onset_are_as_sure_as_they_say(per_sample, 
         assert 0.39 < mean_square < 1.99
 
 
+@pytest.mark.parametrize("onset", [3000, 3100])
+def test_a_steady_leak_is_told_by_all_of_it_for_no_part_shows_it_better(onset):
+    n = onset + 601
+    for seed in range(30):
+        target = detector()
+        target.expect(SIGMA, 0.0, NONE)
+        inventory = 30 + ar1(np.random.default_rng(seed), n, SIGMA, 0.5) - ramp(n, onset, 0.003)
+        for i, kg in enumerate(inventory):
+            target.push(1 + i * DT_NS, kg)
+        verdict = target.verdict(at(n))
+        assert verdict.span_s == pytest.approx(verdict.onset_s)
+
+
 @pytest.mark.parametrize("per_sample", [1.0, 0.1, 0.01])
 def test_a_leak_of_any_size_is_found_nearly_as_soon_as_can_be(per_sample):
     """Page's test, which knows level, rate and noise, takes (6 h / b^2)^(1/3) samples on the mean."""
