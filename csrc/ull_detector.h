@@ -5,7 +5,7 @@
  * was then (so a leak is never learned away) and the sums of its own fit. Two hypotheses are kept for each octave of
  * age. docs/leak-models.md derives statistic and threshold.
  *
- * Memory   The caller owns the struct, 12 kB, whatever the lags; nothing is allocated.
+ * Memory   The caller owns the struct, 14 kB, whatever the lags; nothing is allocated.
  * Cost     push: 12 fits at each sample, and 2 more shared by all older hypotheses: those of age n take samples
  *          in blocks of n / 256 to n / 128 and are judged as often. Near an alarm an exponential for each besides.
  * Drift    No sum outlives its hypothesis, none is subtracted from: the error does not grow with the pushes.

@@ -14,7 +14,7 @@
 
 /* What is known of the leak. NaN is what cannot be known yet. */
 typedef struct {
-    double certainty;        /* z over its threshold, never below 0; 1 and more: a leak */
+    double certainty;        /* that of the detector: 0 and more; from 1 on a leak */
     double rate_per_s;       /* of fall, since the onset */
     double sigma_rate_per_s; /* one standard error, the onset unknown: 95 % lie within 1.96 of them */
     double sigma_onset_s;    /* one standard error; infinite when the leak is older than every hypothesis */

@@ -18,14 +18,18 @@ static const double BACK = 0.5;      /* of the fall that a leak would have made:
 enum { RAW = 24, /* the longest lag of which single samples are seen */
        SHARE = 4 };
 
+/* An instrument that lags makes a step look like a fall that slows down. */
+static int slows(const ull_trace_curve *curve) {
+    return curve->slowing > CURVED_SIGMA && curve->end_per_s < SLOWING * curve->mean_per_s;
+}
+
 /* What happened in the last moments can be a step that pushes old evidence over the edge: `whole` is the window of all of
  * it, `raw` one of single samples. */
 static ull_step_answer judge(const ull_trace_look *look, double sigma, int whole, int raw) {
     const int slower = look->rest_per_s + look->sigma_rest_per_s < SLOWER * look->rate_per_s;
     const int ended = look->rest_per_s + ENDED_SIGMA * look->sigma_rest_per_s < ENDED * look->rate_per_s;
     const int back = look->fall + ENDED_SIGMA * look->sigma_fall < BACK * look->expected;
-    /* An instrument that lags makes a step look like a fall that slows down. */
-    const int slowing = look->outer.slowing > CURVED_SIGMA && look->outer.end_per_s < SLOWING * look->outer.mean_per_s;
+    const int slowing = slows(&look->outer) || (raw && slows(&look->inner));
     const int seen = look->fall > ENDED_SIGMA * look->sigma_fall;
     const int sharp = look->fall > SHARP * look->sigma_fall;
     const int large = look->fall > LARGE * look->sigma_fall;

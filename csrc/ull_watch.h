@@ -5,7 +5,7 @@
  * memory, at once where the noise has grown. A fall that is over was none of a leak; a rise is none: both are events, and
  * the level is learned anew. docs/leak-models.md derives the constants.
  *
- * Memory   The caller owns the struct, 40 kB; nothing is allocated.
+ * Memory   The caller owns the struct, 37 kB; nothing is allocated.
  * Cost     push: that of ull_detector, ull_noise and ull_trace. While a leak is judged, 20 us more now and then.
  * Threads  None inside; one watch is used by one thread at a time.
  */
