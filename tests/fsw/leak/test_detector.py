@@ -96,6 +96,22 @@ def test_a_steady_leak_is_told_by_all_of_it_for_no_part_shows_it_better(onset):
         assert verdict.span_s == pytest.approx(verdict.onset_s)
 
 
+@pytest.mark.parametrize("per_sample", [3.0, 10.0])
+def test_the_rate_of_a_gross_leak_at_its_alarm_is_as_sure_as_it_says(per_sample):
+    """The onset lies between two samples, and nobody knows where."""
+    trials, n, inside = 50, 2600, 0
+    for seed in range(trials):
+        rng, target = np.random.default_rng(seed), detector()
+        onset = rng.uniform(LEARNED, LEARNED + 256)
+        target.expect(SIGMA, 0.0, NONE)
+        for i, kg in enumerate(quiet(n, seed) - ramp(n, onset, per_sample)):
+            if target.push(1 + i * DT_NS, kg) >= 1:
+                verdict = target.verdict(1 + i * DT_NS)
+                inside += abs(verdict.rate - HZ * SIGMA * per_sample) < 1.96 * verdict.sigma
+                break
+    assert inside >= 42  # of 50, 95 % each: fewer by chance once in 1300
+
+
 @pytest.mark.parametrize("per_sample", [1.0, 0.1, 0.01])
 def test_a_leak_of_any_size_is_found_nearly_as_soon_as_can_be(per_sample):
     """Page's test, which knows level, rate and noise, takes (6 h / b^2)^(1/3) samples on the mean."""

@@ -67,6 +67,17 @@ def test_a_step_that_an_instrument_smooths_is_no_leak_either(size, lag):
     )
 
 
+@pytest.mark.parametrize("lag", [5, 10, 20])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_large_smooth_step_is_no_leak_wherever_it_begins(lag, seed):
+    """Anywhere between two samples, and anywhere among the places where the detector looks for onsets."""
+    rng, n = np.random.default_rng(seed), 3200
+    since = np.maximum(np.arange(n) - rng.uniform(2500, 2756), 0)
+    certainty, events = run(detector(), quiet(n, seed) - 1000 * SIGMA * -np.expm1(-since / lag))
+    assert certainty.max() < 1
+    assert set(kinds(events)) == {Kind.FALL}
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("later", [37, 80, 200])
 @pytest.mark.parametrize("hidden", [0, 3])  # samples that despiking holds back
