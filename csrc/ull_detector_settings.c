@@ -150,8 +150,11 @@ ull_status ull_detector_allow(ull_detector *detector, const ull_detector_allowan
         (a->settling > 0.0 && !(a->settling_s > 0.0 && isfinite(a->settling_s)))) {
         return ULL_ARGUMENT;
     }
+    const double passing_rate = a->passing_per_s * s->per_interval, lasting = a->lasting_per_s * s->per_interval;
+    const int same = lasting == s->lasting && a->passing == s->passing && passing_rate == s->passing_rate;
+    if (same && a->settling == 0.0 && s->settling == 0.0) return ULL_OK; /* what settles changes with time */
     s->passing = a->passing;
-    s->passing_rate = a->passing_per_s * s->per_interval;
+    s->passing_rate = passing_rate;
     s->settling = a->settling;
     if (a->settling > 0.0) {
         const double before = (double)age_ns(a->settling_ns, s->origin_ns) / (double)s->settings.interval_ns;
@@ -159,7 +162,7 @@ ull_status ull_detector_allow(ull_detector *detector, const ull_detector_allowan
         s->settling_rate = s->per_interval / a->settling_s;
         s->settling_time = a->settling_ns >= s->origin_ns ? before : -after;
     }
-    s->lasting = a->lasting_per_s * s->per_interval;
+    s->lasting = lasting;
     bound_memory(s);
     s->allowing = s->lasting > 0.0 || s->passing > 0.0 || s->settling > 0.0;
     return ULL_OK;

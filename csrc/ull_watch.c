@@ -210,7 +210,7 @@ static ull_status take(ull_watch *w, const ull_watch_sample *sample) {
     }
     w->certainty = ull_detector_certainty(&w->detector);
     if (w->certainty < FADED) w->confirmed = 0;
-    if (ull_detector_rise(&w->detector) >= 1.0) {
+    if (w->detector.score_rise >= 1.0) {
         const uint64_t last = w->trace.count - 1;
         const double before = -w->detector.baseline[0].level + w->detector.reference;
         report(w, ULL_WATCH_RISE, fmax(sample->value - before, 0.0), w->trace.time_ns[0][last % ULL_TRACE_POINTS]);
