@@ -194,8 +194,6 @@ ull_status ull_detector_push(ull_detector *detector, int64_t time_ns, double val
 
 double ull_detector_certainty(const ull_detector *detector) { return sqrt(detector->score); }
 
-double ull_detector_rise(const ull_detector *detector) { return sqrt(detector->score_rise); }
-
 ull_status ull_detector_push_many(ull_detector *bank, size_t detectors, const uint32_t *index,
                                   const int64_t *time_ns, const double *value, size_t count, double *certainty,
                                   uint8_t *status) {

@@ -94,7 +94,7 @@ typedef struct {
     ull_detector_baseline baseline[ULL_DETECTOR_MEMORIES];
     double recent_e0[2], recent_g0[2]; /* what the shortest and the longer memories lack yet */
     double score_old[ULL_DETECTOR_LEVELS + 2], rise_old[ULL_DETECTOR_LEVELS + 2]; /* best of this level and above */
-    double score, score_rise;
+    double score, score_rise; /* certainty^2; by the best onset alone, of a series that rises: from 1 on the baseline no longer holds */
     double excess[ULL_DETECTOR_OCTAVES]; /* variance of slow noise over that of sigma and phi, by octave of lag; >= 1 */
     int allowing;
     double memory_drift, memory_max; /* samples: a longer baseline would lag too far behind what may drift */
@@ -138,9 +138,6 @@ double ull_detector_allowed(const ull_detector *detector, double span_s);
 /* Certainty and no more: what an alarm needs at each sample. 1 and more: all onsets together make it a leak. 0 before there
  * is anything to judge. */
 double ull_detector_certainty(const ull_detector *detector);
-
-/* The same for a series that rises, by its best onset alone: 1 and more, and the baseline no longer holds. */
-double ull_detector_rise(const ull_detector *detector);
 
 /* One tick over a bank of `detectors` vessels: sample i goes to bank[index[i]]. With `certainty` not null,
  * certainty[i] is that detector's after sample i, refused or not. With `status` not null, status[i] is the answer to
